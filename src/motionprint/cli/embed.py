@@ -1,0 +1,61 @@
+"""`motionprint embed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from motionprint.cli.progress import progress, quiet_option
+
+
+@click.command(
+    "embed",
+    epilog="\b\nExample:\n  motionprint embed runs/cmu takes/*.bvh --out prints.parquet --window 4 --stride 2",
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The table of prints to make (.parquet).")
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option(
+    "--features",
+    type=click.Choice(["states", "F", "both"]),
+    default="states",
+    show_default=True,
+    help="The encoder's last states, the paper's print F, or both side by side.",
+)
+@click.option("--window", type=click.FloatRange(min=0, min_open=True), help="Seconds of a window: one print for each.")
+@click.option("--stride", type=click.FloatRange(min=0, min_open=True), help="Seconds from window to window [WINDOW].")
+@quiet_option
+def command(
+    run: Path,
+    sources: tuple[Path, ...],
+    out: Path,
+    overwrite: bool,
+    features: str,
+    window: float | None,
+    stride: float | None,
+    quiet: bool,
+) -> None:
+    """Turn recordings into prints with the encoder of RUN.
+
+    A SOURCE is a data set folder, a motion file, or a folder or .zip archive of motion files. One print a recording,
+    or one a window; the table has name, source, person, start and end in seconds, label, subject and print.
+    """
+    from motionprint.evaluation.prints import embed
+    from motionprint.training import load_run
+
+    if stride is not None and window is None:
+        raise click.UsageError("--stride needs --window")
+    with progress(quiet) as report:
+        table = embed(
+            load_run(run),
+            sources,
+            out,
+            features=features,
+            window=window,
+            stride=stride,
+            overwrite=overwrite,
+            report=report,
+        )
+    click.echo(f"{out}: {len(table)} prints of {table['print'].iloc[0].size} values")

@@ -1,0 +1,54 @@
+"""`motionprint info`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from motionprint.cli.tables import print_facts
+
+
+@click.command("info", epilog="\b\nExample:\n  motionprint info data/hdm05")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(path: Path, as_json: bool) -> None:
+    """Say what PATH is: a motion file, a data set folder, or a run folder."""
+    if (path / "config.json").is_file():
+        facts = _run_facts(path)
+    else:
+        from motionprint.store.describe import describe
+
+        facts = describe(path)
+    if as_json:
+        click.echo(json.dumps(facts, default=str))
+    else:
+        print_facts(facts)
+
+
+def _run_facts(path: Path) -> dict[str, Any]:
+    """A run's configuration without what is long, and what its weights are."""
+    from motionprint.training import load_run
+
+    run = load_run(path)
+    config = dict(run.config)
+    recipe = run.recipe.to_dict()
+    del recipe["skeleton"]
+    return {
+        "kind": "run",
+        "path": str(path),
+        "method": config.pop("method"),
+        "preset": config.pop("preset", None),
+        "steps": run.steps,
+        "dataset": config.pop("dataset", None),
+        "protocol": config.pop("protocol", None),
+        "fold": config.pop("fold", None),
+        "fitted": len(config.pop("fitted")),
+        "joints": len(run.skeleton),
+        "parameters": sum(parameter.numel() for parameter in run.method.parameters()),
+        "model": run.model_hash,
+        **config,
+        "recipe": recipe,
+    }

@@ -1,0 +1,105 @@
+"""`motionprint pretrain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from motionprint.cli.choices import one_of, settings
+from motionprint.cli.progress import progress, quiet_option
+from motionprint.cli.settings import documented_fields, typed_changes
+
+
+def _methods() -> list[str]:
+    from motionprint.methods import METHODS
+
+    return list(METHODS)
+
+
+class _WithSettings(click.Command):
+    """A command whose help explains the fields that `--set` takes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        owners: dict[str, list[tuple[str, str]]] = {}
+        for field in documented_fields():
+            line = (field.name, f"{field.explanation} [{field.default}]")
+            owners.setdefault(field.owner, []).append(line)
+        for owner, lines in owners.items():
+            with formatter.section(f"Fields for --set, {owner}"):
+                formatter.write_dl(lines)
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(
+    "pretrain",
+    cls=_WithSettings,
+    epilog="\b\nExample:\n  motionprint pretrain data/nw_ucla --out runs/nw_ucla --protocol cross-view --seed 1",
+)
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The run folder to make.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option("--resume", is_flag=True, help="Continue the run in OUT from its last checkpoint.")
+@click.option("--method", default="inpainting", show_default=True, callback=one_of(_methods), help="What is trained.")
+@click.option("--preset", default="small", show_default=True, help="Sizes and budget: small, paper, paper-wide.")
+@click.option("--steps", type=click.IntRange(min=1), help="Batches to train on, in place of the preset's.")
+@click.option("--epochs", type=click.IntRange(min=1), help="The same, in passes over the recordings.")
+@click.option("--protocol", help="Train on this protocol's training recordings only. Without it: on everything.")
+@click.option("--fold", type=click.IntRange(min=0), default=0, show_default=True, help="Which fold of the protocol.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, batches and hiding."
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@click.option("--loss", type=click.Choice(["joint", "elementwise"]), help="With or without the adversary.")
+@click.option("--condition", type=click.Choice(["F", "none"]), help="The decoder reads the print F, or zeros.")
+@click.option("--alignment", type=click.Choice(["none", "heading", "body"]), help="In place of the data set's own.")
+@click.option("--max-length", metavar="FRAMES|none", help="Frames at 15 frames/s, in place of the data set's own.")
+@click.option(
+    "--set", "changes", multiple=True, metavar="FIELD=VALUE", callback=settings, help="Any setting; see below."
+)
+@click.option("--tensorboard", is_flag=True, help="Write the log for TensorBoard too.")
+@quiet_option
+@click.pass_obj
+def command(
+    command_line: str,
+    /,
+    dataset: Path,
+    out: Path,
+    method: str,
+    loss: str | None,
+    condition: str | None,
+    alignment: str | None,
+    max_length: str | None,
+    changes: dict[str, str],
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train an encoder on DATASET without its labels; the run folder OUT is what embed and evaluate take.
+
+    Training that is interrupted (Ctrl-C) leaves a run that can be used, and continued with --resume.
+    """
+    from motionprint.training import pretrain
+
+    if options["steps"] is not None and options["epochs"] is not None:
+        raise click.UsageError("expected --steps or --epochs, found both")
+    named = {"condition": condition, "alignment": alignment, "max_length": max_length}
+    if loss is not None and not (loss == "joint" and "adversary" in changes):
+        named["adversary"] = "none" if loss == "elementwise" else "log"
+    for name, value in named.items():
+        if value is not None and changes.setdefault(name, value) != value:
+            raise click.UsageError(f"expected one value for {name}, found {value} and --set {name}={changes[name]}")
+    with progress(quiet) as report:
+        run = pretrain(
+            dataset,
+            out,
+            method=method,
+            changes=typed_changes(method, changes),
+            report=report,
+            command=command_line,
+            **options,
+        )
+    fitted = f"{len(run.config['fitted'])} recordings"
+    if options["protocol"] is None:
+        fitted += " (all of the data set: no --protocol was given)"
+    click.echo(f"{out}: {run.steps} steps on {fitted}")

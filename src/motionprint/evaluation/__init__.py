@@ -1,0 +1,30 @@
+"""What prints are worth: linear probe, nearest neighbours, clusters, inpainting error, as rows of results."""
+
+from motionprint.evaluation.clustering import assignment_accuracy, cluster, normalised_mutual_information
+from motionprint.evaluation.evaluate import evaluate
+from motionprint.evaluation.inpainting import inpainting_errors
+from motionprint.evaluation.prints import FEATURES, embed, encode, read_prints
+from motionprint.evaluation.probes import PROBES, accuracy, draw_labelled, fit_probe
+from motionprint.evaluation.raw import raw_prints
+from motionprint.evaluation.rows import KEYS, read_rows, summarise, write_rows
+
+__all__ = [
+    "FEATURES",
+    "KEYS",
+    "PROBES",
+    "accuracy",
+    "assignment_accuracy",
+    "cluster",
+    "draw_labelled",
+    "embed",
+    "encode",
+    "evaluate",
+    "fit_probe",
+    "inpainting_errors",
+    "normalised_mutual_information",
+    "raw_prints",
+    "read_prints",
+    "read_rows",
+    "summarise",
+    "write_rows",
+]

@@ -1,0 +1,165 @@
+"""How far inpainted values lie from the recorded ones, with the print, without it, and with somebody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from motionprint.batches import Batch, hide_parts, pack
+from motionprint.errors import DatasetError, SettingsError
+from motionprint.evaluation.prints import complete_frames
+from motionprint.methods import Inpainting
+from motionprint.sequence import SkeletonSequence
+from motionprint.store import MotionDataset
+from motionprint.training import Run
+
+__all__ = ["CONDITIONS", "first_frame_errors", "inpainted", "inpainting_errors"]
+
+CONDITIONS = ("F", "none", "zeroed", "shuffled")
+"""What the decoder reads as its print: F; zeros, in a model trained so; zeros or another recording's print as a
+diagnostic of a model that was trained with F."""
+
+BATCH = 128
+DRAWS = 4
+"""Sets of hidden parts that each recording is judged with."""
+
+Errors = dict[str, dict[str, float]]
+
+
+def inpainting_errors(
+    run: Run, sequences: Sequence[SkeletonSequence] | MotionDataset, condition: str | None = None, seed: int = 0
+) -> Errors:
+    """Root mean square error of inpainted values, over hidden values and over all.
+
+    Every recording is judged with four sets of hidden parts, drawn from ``seed`` alone: the same for every model.
+    The first frame, which is never hidden, counts in ``inpaint_all`` only.
+
+    Parameters
+    ----------
+    condition
+        F, none, zeroed or shuffled; by default what the run was trained with.
+
+    Returns
+    -------
+    ``{"inpaint_hidden": {"rmse_scaled": ..., "rmse_cm": ...}, "inpaint_all": {...}}``: in the units that the network
+    reads (one is the recipe's scale) and in centimetres.
+
+    Raises
+    ------
+    SettingsError
+        If the method does not inpaint, or the condition does not fit what the run was trained with.
+    DatasetError
+        If there is no recording, none with a second frame to hide, or only one whose print is to be shuffled; if
+        values are missing (NaN).
+    """
+    method = _inpainting(run)
+    trained = method.settings.condition
+    chosen = condition or trained
+    if chosen not in CONDITIONS:
+        raise SettingsError(f"unknown condition {chosen!r}: expected one of {', '.join(CONDITIONS)}")
+    if (chosen == "none") != (trained == "none"):
+        raise SettingsError(f"expected a condition that fits a run trained with {trained!r}, found {chosen!r}")
+    sums = _Sums(3 * len(run.skeleton))
+    with torch.no_grad():
+        for batch in _batches(run, sequences, seed):
+            prints = method.encode(batch.frames, batch.packing)["F"]  # (N, R)
+            if chosen == "zeroed":
+                prints = torch.zeros_like(prints)
+            elif chosen == "shuffled":
+                if len(prints) == 1:
+                    raise DatasetError("expected at least two recordings to shuffle prints among, found one")
+                prints = prints.roll(1, dims=0)  # batches mix all recordings, so that a neighbour is a stranger
+            sums.add(batch, method.inpaint(batch, prints))
+    return sums.errors(run)
+
+
+def first_frame_errors(run: Run, sequences: Sequence[SkeletonSequence] | MotionDataset, seed: int = 0) -> Errors:
+    """The same errors for the plainest guess: a hidden value stays what it was in the first frame."""
+    sums = _Sums(3 * len(run.skeleton))
+    for batch in _batches(run, sequences, seed):
+        first = batch.frames[: batch.packing.count][batch.packing.sequence]  # (rows, D)
+        sums.add(batch, torch.where(batch.hidden, first, batch.frames))
+    return sums.errors(run)
+
+
+def inpainted(
+    run: Run, sequence: SkeletonSequence, hidden_parts: Sequence[int]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
+    """One recording as the network reads it, what is hidden, and what the network made of it.
+
+    Parameters
+    ----------
+    hidden_parts
+        Numbers of the body parts to hide from the second frame on (``motionprint.skeleton.BODY_PARTS``).
+
+    Returns
+    -------
+    original
+        (T, J, 3) metres, root at the origin, turned and resampled as the recipe says.
+    hidden
+        (T, J).
+    inpainted
+        (T, J, 3) metres; the network's own output, for shown joints too.
+    """
+    method = _inpainting(run)
+    frames = run.recipe.apply(sequence)
+    mask = np.asarray(method.hidden_inputs[list(hidden_parts)].any(axis=0))  # (D,)
+    batch, _ = pack([frames], mask[None], run.device)
+    with torch.no_grad():
+        found = method.inpaint(batch, method.encode(batch.frames, batch.packing)["F"]).cpu().numpy()
+    joints = len(run.skeleton)
+
+    def metres(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return (values[:, : 3 * joints] * run.recipe.scale).reshape(len(values), joints, 3).astype(np.float32)
+
+    values = batch.hidden.cpu().numpy()[:, : 3 * joints].reshape(len(frames), joints, 3)
+    hidden = np.asarray(values.any(axis=2))  # (T, J)
+    return metres(frames), hidden, metres(found)
+
+
+def _inpainting(run: Run) -> Inpainting:
+    if not isinstance(run.method, Inpainting):
+        raise SettingsError(f"expected a run of the method inpainting, found {run.config['method']}")
+    return run.method
+
+
+def _batches(run: Run, sequences: Sequence[SkeletonSequence] | MotionDataset, seed: int) -> Iterator[Batch]:
+    """Every recording four times with other parts hidden, in an order that mixes all recordings."""
+    frames = [complete_frames(run.recipe, s, piece) for s in sequences for piece in run.recipe.pieces(s)]
+    frames = [piece for piece in frames if len(piece) > 1]
+    if not frames:
+        raise DatasetError("expected recordings of at least two frames to inpaint, found none")
+    rng = np.random.default_rng([seed, 2])
+    method = _inpainting(run)
+    for _ in range(DRAWS):
+        hidden = hide_parts(method.hidden_inputs, len(frames), method.hidden_parts, rng)  # (N, D)
+        order = rng.permutation(len(frames))
+        # batches of equal size: a batch of one would leave `shuffled` nothing to shuffle
+        for chosen in np.array_split(order, -(-len(order) // BATCH)):
+            yield pack([frames[i] for i in chosen], hidden[chosen], run.device)[0]
+
+
+class _Sums:
+    """Squared errors, summed over hidden values and over all values of joints (the root's path has another scale)."""
+
+    def __init__(self, values: int) -> None:
+        self.values = values
+        self.squares = {"inpaint_hidden": 0.0, "inpaint_all": 0.0}
+        self.counts = {"inpaint_hidden": 0, "inpaint_all": 0}
+
+    def add(self, batch: Batch, found: torch.Tensor) -> None:
+        square = (batch.frames - found)[:, : self.values].square().double()  # (rows, 3 J)
+        hidden = batch.hidden[:, : self.values]
+        for task, mask in (("inpaint_hidden", hidden), ("inpaint_all", torch.ones_like(hidden))):
+            self.squares[task] += float(square[mask].sum())
+            self.counts[task] += int(mask.sum())
+
+    def errors(self, run: Run) -> Errors:
+        errors = {}
+        for task, total in self.squares.items():
+            scaled = float(np.sqrt(total / self.counts[task]))
+            errors[task] = {"rmse_scaled": scaled, "rmse_cm": 100 * run.recipe.scale * scaled}
+        return errors

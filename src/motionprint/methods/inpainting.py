@@ -1,0 +1,190 @@
+"""LongT GAN: Zheng et al., "Unsupervised Representation Learning with Long-Term Dynamics for Skeleton Based Action
+Recognition", AAAI 2018.
+
+An encoder reads a whole sequence x and gives its print F. A decoder reads F, then the sequence with body parts
+hidden, x~, and inpaints them; a discriminator tells real sequences from inpainted ones. Algorithm 1 and equations
+1 and 2 of the paper:
+
+    F = Enc(x)     x^ = Dec(x~, F)     x^_z = Dec(x~, z),  z ~ N(0, I)
+
+    L_ele = || x - x^ ||^2
+    L_adv = log Dis(x) + log(1 - Dis(x^)) + lambda_z log(1 - Dis(x^_z))
+
+    Enc minimises L_ele
+    Dec minimises L_ele + lambda_adv L_adv
+    Dis maximises L_adv
+
+Not to be confused with context encoders (Pathak et al. 2016), where the encoder sees the corrupted input: here it
+sees all of x, and the print is what the decoder cannot know from x~ alone. Differences from the paper and from the
+authors' published code are numbered in docs/methods/inpainting.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from motionprint.batches import Batch, Packing
+from motionprint.errors import SettingsError
+from motionprint.methods.method import Method
+from motionprint.networks import Cell, Decoder, Discriminator, Encoder
+from motionprint.skeleton import Skeleton
+
+__all__ = ["Inpainting", "InpaintingSettings"]
+
+
+@dataclass(frozen=True)
+class InpaintingSettings:
+    """Sizes and weights of LongT GAN."""
+
+    encoder_units: int = 128
+    """Units of one direction of one layer of the encoder."""
+    decoder_units: int = 128
+    """Units of one layer of the decoder."""
+    discriminator_units: int = 32
+    """Units of one direction of one layer of the discriminator."""
+    layers: int = 2
+    """Recurrent layers of each network."""
+    cell: Cell = "gru"
+    """gru or lstm."""
+    dropout: float = 0.2
+    """Share of values dropped between layers, never on the recurrent path."""
+    print_tanh: bool = True
+    """Whether a tanh follows the fully connected layer that gives F."""
+    output: Literal["linear", "recurrent"] = "linear"
+    """The decoder's output layer: linear, or a third recurrent layer of D units."""
+    condition: Literal["F", "none"] = "F"
+    """What the decoder is conditioned on: the print F, or zeros (a model "w/o F")."""
+    adversary: Literal["log", "nonsaturating", "wasserstein", "none"] = "log"
+    """The adversarial loss: the paper's log loss, its non-saturating form, a Wasserstein critic, or none."""
+    lambda_adv: float = 0.1
+    """Weight of the adversarial loss in the decoder's objective."""
+    lambda_z: float = 0.1
+    """Weight of frames inpainted from noise in the adversarial loss."""
+    weight_bound: float = 0.01
+    """A Wasserstein critic's weights are kept within plus or minus this (Arjovsky et al. 2017)."""
+    hidden_parts: int | None = None
+    """Body parts hidden in each sequence; none draws 1 to 4 with equal chance for each."""
+
+    def __post_init__(self) -> None:
+        for name in ("encoder_units", "decoder_units", "discriminator_units", "layers"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"expected {name} of at least 1, found {getattr(self, name)}")
+        for name, allowed in (
+            ("cell", ("gru", "lstm")),
+            ("output", ("linear", "recurrent")),
+            ("condition", ("F", "none")),
+            ("adversary", ("log", "nonsaturating", "wasserstein", "none")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise SettingsError(f"expected {name} to be one of {', '.join(allowed)}, found {getattr(self, name)!r}")
+        if not 0 <= self.dropout < 1:
+            raise SettingsError(f"expected dropout in [0, 1), found {self.dropout}")
+        if self.hidden_parts is not None and not 1 <= self.hidden_parts <= 5:
+            raise SettingsError(f"expected hidden_parts in 1..5, found {self.hidden_parts}")
+
+    @property
+    def loss(self) -> str:
+        """``joint`` (element-wise and adversarial) or ``elementwise``."""
+        return "elementwise" if self.adversary == "none" else "joint"
+
+
+class Inpainting(Method):
+    """LongT GAN (Zheng et al. 2018): prints that help a decoder to inpaint hidden body parts."""
+
+    Settings = InpaintingSettings
+    presets: ClassVar[Mapping[str, InpaintingSettings]] = {
+        "small": InpaintingSettings(),
+        "paper": InpaintingSettings(encoder_units=400, decoder_units=800, discriminator_units=100),
+        "paper-wide": InpaintingSettings(encoder_units=800, decoder_units=800, discriminator_units=100),
+    }
+
+    def __init__(self, skeleton: Skeleton, inputs: int, settings: InpaintingSettings) -> None:
+        super().__init__(skeleton, inputs, settings)
+        if len(skeleton.body_parts) != 5:
+            raise SettingsError(
+                "expected a skeleton with five body parts, found none derivable from its joint names; "
+                "write them into a TOML file with a table body_parts (docs: Data sets, Skeletons)"
+            )
+        self.settings = settings
+        shape = {"layers": settings.layers, "cell": settings.cell, "dropout": settings.dropout}
+        # R = D: the print is read as the data of the first time step
+        self.encoder = Encoder(inputs, settings.encoder_units, inputs, tanh=settings.print_tanh, **shape)  # type: ignore[arg-type]
+        self.decoder = Decoder(inputs, settings.decoder_units, output=settings.output, **shape)  # type: ignore[arg-type]
+        self.discriminator: Discriminator | None = None
+        if settings.adversary != "none":
+            self.discriminator = Discriminator(inputs, settings.discriminator_units, **shape)  # type: ignore[arg-type]
+        self._parts = np.zeros((5, inputs), bool)  # (P, D)
+        for part, joints in enumerate(skeleton.body_parts):
+            for joint in joints:
+                self._parts[part, 3 * joint : 3 * joint + 3] = True
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        networks: dict[str, nn.Module] = {"encoder": self.encoder, "decoder": self.decoder}
+        if self.discriminator is not None:
+            networks["discriminator"] = self.discriminator
+        return networks
+
+    def objectives(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Algorithm 1 for one batch: what each network minimises."""
+        prints, _ = self.encoder(batch.frames, batch.packing)  # (N, R)
+        inpainted = self.inpaint(batch, prints)  # x^, (rows, D)
+        elementwise = (batch.frame_weights[:, None] * (batch.frames - inpainted).square()).sum()  # L_ele
+        if self.discriminator is None:
+            return {"encoder": elementwise, "decoder": elementwise}
+        from_noise = self.inpaint(batch, torch.randn_like(prints))  # x^_z, (rows, D)
+        # the three sequences of a triple lie side by side, so that one pass serves all
+        triples = torch.stack([batch.frames, inpainted, from_noise], dim=1).flatten(0, 1)  # (3 rows, D)
+        real, fake, fake_z = self.discriminator(triples, batch.packing.repeated(3)).view(-1, 3).unbind(1)  # (N,) each
+        decoder, discriminator = self._adversarial(real, fake, fake_z)
+        return {
+            "encoder": elementwise,
+            "decoder": elementwise + self.settings.lambda_adv * decoder,
+            "discriminator": discriminator,
+        }
+
+    def _adversarial(self, real: Tensor, fake: Tensor, fake_z: Tensor) -> tuple[Tensor, Tensor]:
+        """What the decoder and what the discriminator minimise, of the logits of x, x^ and x^_z."""
+        weight = self.settings.lambda_z
+        if self.settings.adversary == "wasserstein":
+            critic = real.mean() - fake.mean() - weight * fake_z.mean()
+            return critic, -critic
+        # log Dis = -softplus(-logit), log(1 - Dis) = -softplus(logit)
+        log_loss = -(
+            functional.softplus(-real) + functional.softplus(fake) + weight * functional.softplus(fake_z)
+        ).mean()
+        if self.settings.adversary == "nonsaturating":
+            return (functional.softplus(-fake) + weight * functional.softplus(-fake_z)).mean(), -log_loss
+        return log_loss, -log_loss
+
+    def inpaint(self, batch: Batch, prints: Tensor) -> Tensor:
+        """Dec(x~, prints): all frames (rows, D) from those with hidden values zero; without F, zeros replace it."""
+        masked = batch.frames.masked_fill(batch.hidden, 0)  # x~
+        condition = prints if self.settings.condition == "F" else torch.zeros_like(prints)
+        inpainted: Tensor = self.decoder(condition, masked, batch.packing)
+        return inpainted
+
+    def encode(self, frames: Tensor, packing: Packing) -> Mapping[str, Tensor]:
+        prints, states = self.encoder(frames, packing)
+        return {"F": prints, "states": states}
+
+    @property
+    def hidden_inputs(self) -> npt.NDArray[np.bool_]:
+        return self._parts
+
+    @property
+    def hidden_parts(self) -> int | None:
+        hidden: int | None = self.settings.hidden_parts
+        return hidden
+
+    @property
+    def bounds(self) -> Mapping[str, float]:
+        return {"discriminator": self.settings.weight_bound} if self.settings.adversary == "wasserstein" else {}

@@ -1,0 +1,58 @@
+"""Dec: a one-directional recurrent network that reads a print, then frames with hidden parts, and inpaints each."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from motionprint.batches import Packing
+from motionprint.networks.recurrent import Cell, RecurrentLayers
+
+__all__ = ["Decoder"]
+
+
+class Decoder(nn.Module):
+    """Inpainted frames from a frame, its past and a print; never from the future (Zheng et al. 2018, "Decoder")."""
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: int,
+        *,
+        layers: int = 2,
+        cell: Cell = "gru",
+        dropout: float = 0.0,
+        output: Literal["linear", "recurrent"] = "linear",
+    ) -> None:
+        super().__init__()
+        self.rnn = RecurrentLayers(inputs, hidden, layers, bidirectional=False, cell=cell, dropout=dropout)
+        self.output: nn.Module
+        if output == "linear":
+            self.output = nn.Linear(hidden, inputs)
+        else:
+            self.output = RecurrentLayers(hidden, inputs, 1, bidirectional=False, cell=cell)
+
+    def forward(self, prints: Tensor, masked: Tensor, packing: Packing) -> Tensor:
+        """The inpainted frames.
+
+        Parameters
+        ----------
+        prints
+            (N, D) read as the data of the first time step.
+        masked
+            (rows, D) packed frames, hidden values zero.
+        packing
+            How the rows of ``masked`` are packed.
+
+        Returns
+        -------
+        (rows, D): row t holds the output after reading masked frame t.
+        """
+        longer = packing.longer
+        outputs, _ = self.rnn(torch.cat([prints, masked]), longer)  # (N + rows, H): time 0 is the print's
+        if isinstance(self.output, RecurrentLayers):
+            outputs, _ = self.output(outputs, longer)  # (N + rows, D)
+            return cast(Tensor, outputs[packing.count :])
+        return cast(Tensor, self.output(outputs[packing.count :]))  # (rows, D)

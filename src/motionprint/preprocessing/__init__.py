@@ -1,0 +1,5 @@
+"""From metres and seconds to what a network reads: frames in time, body in space, one scale."""
+
+from motionprint.preprocessing.recipe import Recipe, RecipeCounts
+
+__all__ = ["Recipe", "RecipeCounts"]

@@ -1,0 +1,292 @@
+"""A data set folder, opened without reading its frames."""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from motionprint.errors import DatasetError, SettingsError
+from motionprint.sequence import SkeletonSequence
+from motionprint.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COLUMNS", "FILES", "MotionDataset", "open_dataset"]
+
+FILES = ("positions.npy", "index.parquet", "skeleton.json", "protocols.json", "prepare.json")
+"""What a data set folder holds."""
+
+COLUMNS = ("name", "offset", "length", "label", "subject", "person", "fps", "source", "sha256")
+"""The columns that every ``index.parquet`` has; a corpus's own come after them."""
+
+
+class MotionDataset:
+    """The sequences of a data set folder: ``len``, ``[i]``, ``[i:j]``, iteration.
+
+    Frames are read when a sequence is asked for; a slice or a subset is a view that reads none. Objects are made by
+    `open_dataset`; they can be sent to other processes, which open the folder themselves.
+    """
+
+    folder: Path
+    """Where it lies."""
+    skeleton: Skeleton
+    """The joints of all of its sequences."""
+    index: pd.DataFrame
+    """One row a sequence: the contract's columns, then the corpus's own."""
+    prepare: dict[str, Any]
+    """How it was made: ``prepare.json``."""
+
+    def __init__(
+        self,
+        folder: Path,
+        positions: npt.NDArray[np.float32],
+        index: pd.DataFrame,
+        skeleton: Skeleton,
+        protocols: dict[str, list[dict[str, list[str]]]],
+        prepare: dict[str, Any],
+        rows: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.index = index
+        self.skeleton = skeleton
+        self.prepare = prepare
+        self._positions = positions  # (sum of T, J, 3)
+        self._protocols = protocols
+        self._rows = rows  # of the whole data set, where this is a part of it
+
+    def __len__(self) -> int:
+        """The number of sequences N."""
+        return len(self.index)
+
+    def __repr__(self) -> str:
+        part = "" if self._rows is None else "part of "
+        return f"MotionDataset({part}{str(self.folder)!r}: {len(self)} sequences, {len(self.skeleton)} joints)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.folder.resolve(), self._rows)
+
+    @overload
+    def __getitem__(self, item: SupportsIndex) -> SkeletonSequence: ...
+
+    @overload
+    def __getitem__(self, item: slice) -> MotionDataset: ...
+
+    def __getitem__(self, item: SupportsIndex | slice) -> SkeletonSequence | MotionDataset:
+        """The sequence number ``item`` (from the end where negative), or a view of a slice of them."""
+        if isinstance(item, slice):
+            return self.subset(np.arange(len(self))[item])
+        try:
+            number = operator.index(item)
+        except TypeError:
+            raise TypeError(f"expected a number or a slice of sequences, found {item!r}; see subset()") from None
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"sequence {number} of {len(self)}")
+        return self._sequence(number % len(self))
+
+    def __iter__(self) -> Iterator[SkeletonSequence]:
+        return (self._sequence(number) for number in range(len(self)))
+
+    def _sequence(self, number: int) -> SkeletonSequence:
+        columns = self._columns
+        start = int(columns["offset"][number])
+        return SkeletonSequence(
+            np.array(self._positions[start : start + int(columns["length"][number])]),  # a copy: the file is read-only
+            fps=float(columns["fps"][number]),
+            skeleton=self.skeleton,
+            name=columns["name"][number],
+            person=int(columns["person"][number]),
+            label=columns["label"][number],
+            subject=columns["subject"][number],
+            source=columns["source"][number],
+            extra={key: values[number] for key, values in columns.items() if key not in COLUMNS},
+        )
+
+    @cached_property
+    def _columns(self) -> dict[str, list[Any]]:
+        """The index as lists, with None for what is missing: rows of a table are slow to get at one by one."""
+        return {
+            str(key): column.astype(object).where(column.notna(), None).tolist() for key, column in self.index.items()
+        }
+
+    def subset(self, indices: Sequence[int] | npt.NDArray[Any]) -> MotionDataset:
+        """A view of the sequences with these numbers, in this order (or of those where a mask is True).
+
+        Its protocols are those of the whole, without the sequences that are not in it.
+        """
+        chosen = np.asarray(indices)
+        if chosen.dtype == np.bool_:
+            if chosen.shape != (len(self),):
+                raise DatasetError(f"{self.folder}: expected a mask of {len(self)} values, found {chosen.shape}")
+            chosen = np.flatnonzero(chosen)
+        chosen = chosen.astype(np.int64).reshape(-1)
+        if chosen.size and not (-len(self) <= chosen.min() and chosen.max() < len(self)):
+            raise IndexError(f"sequences {chosen.min()} to {chosen.max()} of {len(self)}")
+        chosen = chosen % max(len(self), 1)
+        rows = chosen if self._rows is None else self._rows[chosen]
+        index = self.index.iloc[chosen].reset_index(drop=True)
+        return MotionDataset(self.folder, self._positions, index, self.skeleton, self._protocols, self.prepare, rows)
+
+    @property
+    def name(self) -> str:
+        """The corpus that it was prepared from, or the folder's name."""
+        return str(self.prepare.get("corpus") or self.folder.name)
+
+    @property
+    def names(self) -> list[str]:
+        """(N,) what each sequence is called."""
+        return list(self._columns["name"])
+
+    @property
+    def labels(self) -> list[str | None]:
+        """(N,) the action class of each sequence, None where it has none."""
+        return list(self._columns["label"])
+
+    @property
+    def subjects(self) -> list[str | None]:
+        """(N,) who moves, None where not known."""
+        return list(self._columns["subject"])
+
+    @property
+    def sha256(self) -> list[str]:
+        """(N,) the hash of each sequence's positions: equal recordings have equal hashes."""
+        return list(self._columns["sha256"])
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """(N,) frames of each sequence."""
+        return self.index["length"].to_numpy(dtype=np.int64)
+
+    @property
+    def fps(self) -> float | None:
+        """Frames/s, where all sequences have the same; None where they differ (each sequence has its own ``fps``)."""
+        rates = set(self._columns["fps"])
+        return float(rates.pop()) if len(rates) == 1 else None
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The preprocessing that suits it: ``alignment`` and ``max_length``."""
+        return {"alignment": "heading", "max_length": 35, **self.prepare.get("preprocessing", {})}
+
+    @cached_property
+    def protocols(self) -> dict[str, list[dict[str, list[str]]]]:
+        """Its own protocols: for each fold the names that train and the names that test."""
+        if self._rows is None:
+            return self._protocols
+        here = set(self._columns["name"])
+        return {
+            protocol: [
+                {side: [name for name in names if name in here] for side, names in fold.items()} for fold in folds
+            ]
+            for protocol, folds in self._protocols.items()
+        }
+
+
+def open_dataset(folder: str | Path) -> MotionDataset:
+    """Open a data set folder; no frame is read.
+
+    Raises
+    ------
+    DatasetError
+        If it is not a data set folder, or its files do not agree with each other: the text names what differs.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise DatasetError(f"{folder}: expected a data set folder, found {'a file' if path.exists() else 'nothing'}")
+    missing = [name for name in FILES if not (path / name).is_file()]
+    if missing:
+        raise DatasetError(
+            f"{folder}: expected a data set folder with {', '.join(FILES)}; missing {', '.join(missing)}"
+        )
+    try:
+        skeleton = Skeleton.from_dict(_json(path / "skeleton.json"))
+    except SettingsError as error:
+        raise DatasetError(f"{path / 'skeleton.json'}: {error}") from error
+    positions = _positions(path / "positions.npy", len(skeleton))
+    index = _index(path / "index.parquet", len(positions))
+    protocols = _json(path / "protocols.json")
+    _check_protocols(path / "protocols.json", protocols, set(index["name"]))
+    return MotionDataset(path, positions, index, skeleton, protocols, _json(path / "prepare.json"))
+
+
+def _reopen(folder: Path, rows: npt.NDArray[np.int64] | None) -> MotionDataset:
+    dataset = open_dataset(folder)
+    return dataset if rows is None else dataset.subset(rows)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DatasetError(f"{path}: expected JSON: {error}") from error
+    if not isinstance(table, dict):
+        raise DatasetError(f"{path}: expected a JSON object, found {type(table).__name__}")
+    return table
+
+
+def _positions(path: Path, joints: int) -> npt.NDArray[np.float32]:
+    try:
+        if path.stat().st_size == 0:
+            raise ValueError("the file is empty")
+        positions = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: expected an array of positions: {' '.join(str(error).split())}") from error
+    if positions.dtype != np.float32 or positions.ndim != 3 or positions.shape[1:] != (joints, 3):
+        raise DatasetError(
+            f"{path}: expected float32 (frames, {joints}, 3) for the skeleton's {joints} joints, "
+            f"found {positions.dtype} {positions.shape}"
+        )
+    return positions  # type: ignore[no-any-return]
+
+
+def _index(path: Path, frames: int) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        index = pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        raise DatasetError(f"{path}: expected a Parquet table: {' '.join(str(error).split())}") from error
+    missing = [column for column in COLUMNS if column not in index.columns]
+    if missing:
+        raise DatasetError(f"{path}: expected the columns {', '.join(COLUMNS)}; missing {', '.join(missing)}")
+    names = index["name"]
+    if names.duplicated().any():
+        raise DatasetError(f"{path}: expected unique names, found {names[names.duplicated()].iloc[0]} more than once")
+    try:
+        offsets, lengths = index["offset"].to_numpy(dtype=np.int64), index["length"].to_numpy(dtype=np.int64)
+        rates = index["fps"].to_numpy(dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"{path}: expected numbers under offset, length and fps: {error}") from error
+    for row in np.flatnonzero(lengths < 1)[:1]:
+        raise DatasetError(f"{path}: {names[row]}: expected a length of at least 1, found {lengths[row]}")
+    for row in np.flatnonzero(~(np.isfinite(rates) & (rates > 0)))[:1]:
+        raise DatasetError(f"{path}: {names[row]}: expected a positive fps, found {rates[row]}")
+    expected = np.concatenate([[0], np.cumsum(lengths)])
+    for row in np.flatnonzero(offsets != expected[:-1])[:1]:
+        raise DatasetError(f"{path}: {names[row]}: expected offset {expected[row]}, found {offsets[row]}")
+    if expected[-1] != frames:
+        raise DatasetError(f"{path}: lengths sum to {expected[-1]} frames, positions.npy holds {frames}")
+    return index
+
+
+def _check_protocols(path: Path, protocols: dict[str, Any], known: set[str]) -> None:
+    for protocol, folds in protocols.items():
+        if not isinstance(folds, list) or not folds:
+            raise DatasetError(f"{path}: {protocol}: expected a list of folds, found {type(folds).__name__}")
+        for number, fold in enumerate(folds):
+            if not isinstance(fold, dict) or set(fold) != {"train", "test"}:
+                raise DatasetError(f"{path}: {protocol}, fold {number}: expected the names that train and that test")
+            train, test = set(fold["train"]), set(fold["test"])
+            if not train | test <= known:
+                raise DatasetError(
+                    f"{path}: {protocol}, fold {number}: {min((train | test) - known)} is not in index.parquet"
+                )
+            if train & test:
+                raise DatasetError(f"{path}: {protocol}, fold {number}: {min(train & test)} both trains and tests")

@@ -1,0 +1,194 @@
+"""A run folder: what was trained, how, and on what; its weights; its log."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+import motionprint
+from motionprint.errors import CheckpointError, MotionprintError, SettingsError
+from motionprint.methods import METHODS, Method
+from motionprint.preprocessing import Recipe
+from motionprint.skeleton import Skeleton
+from motionprint.store.atomic import new_folder
+
+__all__ = [
+    "CONFIG",
+    "WEIGHTS",
+    "Run",
+    "build_method",
+    "load_run",
+    "read_config",
+    "read_tensors",
+    "resolve_device",
+    "save_run",
+    "versions",
+    "write_config",
+    "write_tensors",
+]
+
+CONFIG = "config.json"
+"""The file with everything but weights."""
+WEIGHTS = "model.safetensors"
+"""The file with the weights and the optimiser's moments after the last checkpoint."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A trained method with the recipe that it was trained with."""
+
+    config: Mapping[str, Any]
+    """What ``config.json`` holds."""
+    recipe: Recipe
+    """Fitted preprocessing."""
+    method: Method
+    """Networks with their weights, in evaluation mode."""
+    steps: int
+    """Training steps done."""
+    folder: Path | None = None
+    """Where it was loaded from."""
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The joints that it knows."""
+        return self.recipe.skeleton
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(self.method.parameters()).device
+
+    @cached_property
+    def model_hash(self) -> str:
+        """sha256 over the names and values of all weights."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.method.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def untrained(self) -> Run:
+        """The same networks as they were before the first step: what training adds is measured against it."""
+        method = build_method(self.config, self.recipe).to(self.device).eval()
+        return replace(self, method=method, steps=0, folder=None)
+
+
+def build_method(config: Mapping[str, Any], recipe: Recipe) -> Method:
+    """The networks that a configuration describes, with the initial weights that its seed gives."""
+    kind = METHODS.get(str(config["method"]))
+    if kind is None:
+        raise SettingsError(f"unknown method {config['method']!r}: expected one of {', '.join(METHODS)}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(config["seed"]))
+        return kind(recipe.skeleton, recipe.inputs, kind.Settings(**config["settings"]))
+
+
+def resolve_device(device: str) -> torch.device:
+    """``auto`` is a GPU where there is one, else the CPU; anything else is PyTorch's name of a device."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    return found
+
+
+def load_run(folder: str | Path, device: str = "cpu") -> Run:
+    """Open a run folder.
+
+    Raises
+    ------
+    CheckpointError
+        If it is not a run folder, a file is damaged, or weights and configuration do not fit each other.
+    """
+    path = Path(folder)
+    config = read_config(path)
+    try:
+        recipe = Recipe.from_dict(config["recipe"])
+        method = build_method(config, recipe)
+    except (KeyError, TypeError, MotionprintError) as error:
+        raise CheckpointError(f"{path / CONFIG}: expected a run's settings, found {error}") from error
+    tensors, step = read_tensors(path / WEIGHTS, "model.")
+    try:
+        method.load_state_dict({name.removeprefix("model."): tensor for name, tensor in tensors.items()})
+    except RuntimeError as error:
+        first = [line.strip() for line in str(error).splitlines() if line.strip()][:2]
+        raise CheckpointError(f"{path / WEIGHTS}: does not fit {CONFIG}: {' '.join(first)}") from error
+    return Run(config, recipe, method.to(resolve_device(device)).eval(), step, path)
+
+
+def save_run(run: Run, folder: str | Path, *, extra: Mapping[str, Any] | None = None, overwrite: bool = False) -> None:
+    """Write a run that was trained in memory into a folder of its own."""
+    with new_folder(folder, overwrite=overwrite) as building:
+        write_config({**run.config, **(extra or {})}, building / CONFIG)
+        weights = {f"model.{name}": weight.cpu().contiguous() for name, weight in run.method.state_dict().items()}
+        write_tensors(weights, run.steps, building / WEIGHTS)
+
+
+def write_config(config: Mapping[str, Any], file: Path) -> None:
+    """Write a configuration; the file is replaced at once or not at all."""
+    unfinished = file.with_name(f".{file.name}.writing")
+    unfinished.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(file)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a run folder."""
+    file = folder / CONFIG
+    if not file.is_file():
+        raise CheckpointError(f"{folder}: expected a run folder with {CONFIG}, found none")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{file}: expected JSON: {error}") from error
+    missing = [key for key in ("method", "settings", "recipe", "seed", "fitted") if key not in config]
+    if missing:
+        raise CheckpointError(f"{file}: expected the configuration of a run, missing {', '.join(missing)}")
+    return dict(config)
+
+
+def write_tensors(tensors: Mapping[str, Tensor], step: int, file: Path) -> None:
+    """Write tensors and the step that they stand for; the file is replaced at once or not at all."""
+    unfinished = file.with_name(f".{file.name}.writing")
+    save_file(dict(tensors), unfinished, metadata={"step": str(step), "motionprint": motionprint.__version__})
+    with open(unfinished, "rb") as written:
+        os.fsync(written.fileno())
+    unfinished.replace(file)
+
+
+def read_tensors(file: Path, prefix: str = "") -> tuple[dict[str, Tensor], int]:
+    """The tensors whose names begin with ``prefix``, and the step that they stand for."""
+    if not file.is_file():
+        raise CheckpointError(f"{file}: expected weights, found none")
+    try:
+        with safe_open(file, framework="pt") as opened:
+            step = int((opened.metadata() or {})["step"])
+            return {name: opened.get_tensor(name) for name in opened.keys() if name.startswith(prefix)}, step  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise CheckpointError(f"{file}: damaged, expected weights in safetensors: {error}") from error
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python, motionprint and what it computes with."""
+    found = {"python": platform.python_version(), "motionprint": motionprint.__version__}
+    for package in ("torch", "numpy", "scipy", "scikit-learn", "pandas"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,52 @@
+"""How long and how fast a method is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from motionprint.errors import SettingsError
+
+__all__ = ["TRAINING_PRESETS", "TrainingSettings"]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Batches, steps and the optimiser (Adam)."""
+
+    steps: int = 1000
+    """Training steps in all."""
+    batch_size: int = 64
+    """Sub-sequences a step."""
+    learning_rate: float = 5e-4
+    """Step size of Adam."""
+    clip_norm: float = 5.0
+    """Largest norm of a network's gradient."""
+    crops: int = 25
+    """Sub-sequences drawn from each recording in an epoch."""
+    shortest: int = 7
+    """Frames of the shortest sub-sequence; a recording with fewer is taken whole."""
+    longest: int = 35
+    """Frames of the longest sub-sequence."""
+    checkpoint_every: int = 100
+    """Steps between checkpoints."""
+    log_every: int = 20
+    """Steps that a line of log.csv averages over."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "crops", "shortest", "checkpoint_every", "log_every"):
+            least = 0 if name == "steps" else 1
+            if getattr(self, name) < least:
+                raise SettingsError(f"expected {name} of at least {least}, found {getattr(self, name)}")
+        if self.longest < self.shortest:
+            raise SettingsError(f"expected longest >= shortest, found {self.longest} < {self.shortest}")
+        for name in ("learning_rate", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(f"expected {name} above 0, found {getattr(self, name)}")
+
+
+TRAINING_PRESETS: dict[str, TrainingSettings] = {
+    "small": TrainingSettings(),
+    "paper": TrainingSettings(steps=3000),
+    "paper-wide": TrainingSettings(steps=3000),
+}
+"""Training settings by preset."""

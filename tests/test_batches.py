@@ -1,0 +1,287 @@
+"""Packed frames, drawn sub-sequences and hidden body parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.utils.rnn import pack_sequence
+
+from motionprint.batches import Batch, Crops, Packing, hide_parts, pack
+
+CPU = torch.device("cpu")
+PARTS = np.eye(5, dtype=bool).repeat(2, axis=1)
+"""Five parts of two inputs each."""
+D = PARTS.shape[1]
+
+lengths_strategy = st.lists(st.integers(1, 8), min_size=1, max_size=6)
+
+
+def _numbered(lengths: list[int], inputs: int = 1) -> list[npt.NDArray[np.float32]]:
+    """Sequences whose values say where they come from: 1000 x sequence + frame."""
+    return [
+        np.repeat((1000.0 * i + np.arange(length, dtype=np.float32))[:, None], inputs, axis=1).astype(np.float32)
+        for i, length in enumerate(lengths)
+    ]
+
+
+# ---- packing -------------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=30)
+@given(lengths=lengths_strategy)
+def test_rows_lie_as_in_pytorchs_packed_sequences(lengths: list[int]) -> None:
+    lengths = sorted(lengths, reverse=True)
+    numbered = [torch.from_numpy(sequence[:, 0]) for sequence in _numbered(lengths)]
+    expected = pack_sequence(numbered)
+    packing = Packing(tuple(lengths))
+    assert packing.count == len(lengths)
+    assert packing.sizes == tuple(expected.batch_sizes.tolist())
+    assert torch.equal(packing.batch_sizes, expected.batch_sizes)
+    rows = expected.data
+    assert torch.equal(1000 * packing.sequence + packing.time, rows.long())
+    assert rows[packing.last].tolist() == [1000 * i + length - 1 for i, length in enumerate(lengths)]
+    flipped = pack_sequence([sequence.flip(0) for sequence in numbered]).data
+    assert torch.equal(rows[packing.reverse], flipped)
+
+
+@settings(deadline=None, max_examples=30)
+@given(lengths=lengths_strategy)
+def test_longer_puts_one_row_for_each_sequence_before_all_others(lengths: list[int]) -> None:
+    lengths = sorted(lengths, reverse=True)
+    sequences = [torch.from_numpy(sequence[:, 0]) for sequence in _numbered(lengths)]
+    first = [torch.tensor([-1.0 - i]) for i in range(len(lengths))]
+    expected = pack_sequence([torch.cat(pair) for pair in zip(first, sequences, strict=True)]).data
+    packing = Packing(tuple(lengths))
+    assert packing.longer.lengths == tuple(length + 1 for length in lengths)
+    assert torch.equal(torch.cat([torch.cat(first), pack_sequence(sequences).data]), expected)
+    assert torch.equal(1000 * packing.longer.sequence + packing.longer.time - 1, torch.where(
+        expected < 0, 1000 * (-expected - 1) - 1, expected).long())  # fmt: skip
+
+
+@settings(deadline=None, max_examples=30)
+@given(lengths=lengths_strategy, times=st.integers(1, 3))
+def test_repeated_puts_copies_side_by_side(lengths: list[int], times: int) -> None:
+    lengths = sorted(lengths, reverse=True)
+    sequences = [torch.from_numpy(sequence[:, 0]) for sequence in _numbered(lengths)]
+    rows = pack_sequence(sequences).data
+    copies = pack_sequence([sequence for sequence in sequences for _ in range(times)])
+    assert torch.equal(rows.repeat_interleave(times), copies.data)
+    packing = Packing(tuple(lengths)).repeated(times)
+    assert packing.sizes == tuple(copies.batch_sizes.tolist())
+    numbers = torch.repeat_interleave(torch.arange(len(lengths)), times)
+    expected = [1000 * i + lengths[i] - 1 for i in numbers.tolist()]
+    assert copies.data[packing.last].tolist() == expected
+
+
+def test_pack_returns_the_order_longest_first_and_stable() -> None:
+    sequences = _numbered([2, 4, 4, 1, 3])
+    batch, order = pack(sequences)
+    assert order.tolist() == [1, 2, 4, 0, 3]
+    assert batch.packing.lengths == (4, 4, 3, 2, 1)
+    expected = pack_sequence([torch.from_numpy(sequences[i]) for i in order]).data
+    assert torch.equal(batch.frames, expected)
+    assert batch.frames.dtype == torch.float32
+    assert not batch.hidden.any()
+
+
+def test_pack_hides_inputs_from_the_second_frame_on() -> None:
+    sequences = _numbered([2, 3], inputs=2)
+    hidden = np.array([[True, False], [False, True]])
+    batch, order = pack(sequences, hidden)
+    for place, number in enumerate(order):
+        rows = batch.hidden[batch.packing.sequence == place].numpy()
+        assert not rows[0].any()
+        assert (rows[1:] == hidden[number]).all()
+
+
+def test_frame_weights_average_over_frames_then_over_sequences() -> None:
+    batch, order = pack(_numbered([2, 5]))
+    found = float((batch.frame_weights * batch.frames[:, 0]).sum())
+    assert found == pytest.approx((np.mean([0, 1]) + np.mean(1000 + np.arange(5))) / 2)
+    assert order.tolist() == [1, 0]
+
+
+# ---- hidden parts --------------------------------------------------------------------------------------------------
+
+
+def _parts_of(hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """(N, P) which parts are hidden; a part is hidden whole or not at all."""
+    pairs = hidden.reshape(len(hidden), 5, 2)
+    assert (pairs.all(axis=2) == pairs.any(axis=2)).all()
+    return np.asarray(pairs.all(axis=2))
+
+
+def test_one_to_four_parts_are_hidden_with_equal_chance_and_none_is_preferred() -> None:
+    """12,000 draws: a share of 1/4 has a standard error of 0.004, so that 0.02 is five of them."""
+    chosen = _parts_of(hide_parts(PARTS, 12_000, None, np.random.default_rng(0)))
+    numbers = Counter(chosen.sum(axis=1).tolist())
+    assert set(numbers) == {1, 2, 3, 4}
+    for count in numbers.values():
+        assert count / 12_000 == pytest.approx(1 / 4, abs=0.02)
+    assert chosen.mean(axis=0) == pytest.approx([1 / 2] * 5, abs=0.025)  # (1 + 2 + 3 + 4) / 4 of 5
+    pairs = {frozenset(np.flatnonzero(row).tolist()) for row in chosen[chosen.sum(axis=1) == 2]}
+    assert len(pairs) == 10  # every pair occurs
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_a_fixed_number_of_parts(number: int) -> None:
+    chosen = _parts_of(hide_parts(PARTS, 500, number, np.random.default_rng(0)))
+    assert set(chosen.sum(axis=1).tolist()) == {number}
+    assert chosen.mean(axis=0) == pytest.approx([number / 5] * 5, abs=0.11)  # five standard errors
+
+
+def test_inputs_of_no_part_are_never_hidden() -> None:
+    parts = np.concatenate([PARTS, np.zeros((5, 3), bool)], axis=1)  # as the root's path
+    assert not hide_parts(parts, 100, None, np.random.default_rng(0))[:, D:].any()
+
+
+def test_without_parts_nothing_is_hidden() -> None:
+    assert not hide_parts(np.zeros((0, D), bool), 4, None, np.random.default_rng(0)).any()
+    crops = Crops(_numbered([9], D), [], batch_size=2, crops=3, shortest=7, longest=8, hidden_parts=None, seed=0)
+    assert not crops.batch(0, CPU).hidden.any()
+
+
+# ---- drawing -------------------------------------------------------------------------------------------------------
+
+LENGTHS = [3, 7, 12, 20, 35, 36, 50, 90]
+
+
+def _crops(seed: int = 0, lengths: list[int] | None = None, **changes: int | None) -> Crops:
+    drawing: dict[str, int | None] = {
+        "batch_size": 16,
+        "crops": 10,
+        "shortest": 7,
+        "longest": 35,
+        "hidden_parts": None,
+        "seed": seed,
+    }
+    return Crops(_numbered(lengths or LENGTHS, D), list(PARTS), **{**drawing, **changes})  # type: ignore[arg-type]
+
+
+def _same(one: Batch, other: Batch) -> bool:
+    return (
+        one.packing == other.packing and torch.equal(one.frames, other.frames) and torch.equal(one.hidden, other.hidden)
+    )
+
+
+def _drawn(batch: Batch) -> list[tuple[int, int, int]]:
+    """Recording, first frame and length of each sub-sequence; the frames must be contiguous."""
+    found = []
+    for number, length in enumerate(batch.packing.lengths):
+        rows = batch.frames[batch.packing.sequence == number]
+        assert (rows == rows[:, :1]).all()
+        values = rows[:, 0].long()
+        assert torch.equal(values, values[0] + torch.arange(length))
+        recording, start = divmod(int(values[0]), 1000)
+        found.append((recording, start, length))
+    return found
+
+
+def _epoch(crops: Crops, epoch: int) -> list[tuple[int, int, int]]:
+    steps = crops.steps_per_epoch
+    return [item for step in range(epoch * steps, (epoch + 1) * steps) for item in _drawn(crops.batch(step, CPU))]
+
+
+def test_a_batch_is_a_function_of_seed_and_step_alone() -> None:
+    crops = _crops()
+    steps = range(3 * crops.steps_per_epoch)
+    forward = [crops.batch(step, CPU) for step in steps]
+    backward = [crops.batch(step, CPU) for step in reversed(steps)][::-1]
+    torch.manual_seed(123)
+    np.random.default_rng(4).random()
+    fresh = [_crops().batch(step, CPU) for step in (0, 4, 13)]
+    assert all(_same(a, b) for a, b in zip(forward, backward, strict=True))
+    assert all(_same(forward[step], batch) for step, batch in zip((0, 4, 13), fresh, strict=True))
+
+
+def test_another_seed_draws_other_sub_sequences_and_hides_other_parts() -> None:
+    assert _epoch(_crops(0), 0) != _epoch(_crops(1), 0)
+    one, other = _crops(0, [35], shortest=35).batch(0, CPU), _crops(1, [35], shortest=35).batch(0, CPU)
+    assert torch.equal(one.frames, other.frames)  # the only sub-sequence that there is
+    assert not torch.equal(one.hidden, other.hidden)
+
+
+def test_each_recording_is_drawn_as_often_as_asked_in_every_epoch() -> None:
+    crops = _crops()
+    assert crops.steps_per_epoch == 5  # 8 x 10 in batches of 16
+    for epoch in range(3):
+        counts = Counter(recording for recording, _, _ in _epoch(crops, epoch))
+        assert counts == dict.fromkeys(range(len(LENGTHS)), 10)
+
+
+def test_the_last_batch_of_an_epoch_may_be_smaller() -> None:
+    crops = _crops(batch_size=30)
+    assert crops.steps_per_epoch == 3
+    sizes = [crops.batch(step, CPU).packing.count for step in range(3)]
+    assert sorted(sizes) == [20, 30, 30]
+
+
+def test_epochs_differ() -> None:
+    crops = _crops()
+    assert sorted(_epoch(crops, 0)) != sorted(_epoch(crops, 1))
+    whole = _crops(lengths=[35], shortest=35)  # one recording, always drawn whole: only what is hidden can differ
+    one, other = whole.batch(0, CPU), whole.batch(whole.steps_per_epoch, CPU)
+    assert torch.equal(one.frames, other.frames) and not torch.equal(one.hidden, other.hidden)
+
+
+def test_sub_sequences_are_pieces_of_7_to_35_frames_or_the_whole_of_a_shorter_recording() -> None:
+    crops = _crops(crops=200)
+    found = _epoch(crops, 0)
+    assert len(found) == 200 * len(LENGTHS)
+    for recording, start, length in found:
+        whole = LENGTHS[recording]
+        assert min(7, whole) <= length <= min(35, whole)
+        assert start + length <= whole
+    lengths = Counter(length for recording, _, length in found if recording == 7)
+    starts = {start for recording, start, length in found if recording == 6 and length <= 10}
+    assert min(lengths) == 7 and max(lengths) == 35 and len(lengths) == 29  # all of them: 200 draws, 29 lengths
+    assert min(starts) < 10 and max(starts) > 30
+    assert {item for item in found if item[0] == 0} == {(0, 0, 3)}
+    assert {(start, length) for recording, start, length in found if recording == 1} == {(0, 7)}
+
+
+def test_the_first_and_the_last_frame_of_a_recording_can_be_drawn() -> None:
+    found = _epoch(_crops(lengths=[9], crops=200), 0)
+    assert {(start, length) for _, start, length in found} == {(0, 7), (1, 7), (2, 7), (0, 8), (1, 8), (0, 9)}
+
+
+def test_batches_are_packed_longest_first_and_hold_similar_lengths() -> None:
+    crops = _crops(lengths=[90] * 16, crops=16)
+    spreads = []
+    for step in range(crops.steps_per_epoch):
+        lengths = crops.batch(step, CPU).packing.lengths
+        assert list(lengths) == sorted(lengths, reverse=True)
+        spreads.append(lengths[0] - lengths[-1])
+    assert np.mean(spreads) < 7  # of 28, if drawn at random from 7..35
+    lengths_in_order = [crops.batch(step, CPU).packing.lengths[0] for step in range(crops.steps_per_epoch)]
+    assert lengths_in_order != sorted(lengths_in_order)
+    assert lengths_in_order != sorted(lengths_in_order, reverse=True)
+
+
+def test_the_first_frame_stays_whole_and_all_others_hide_the_same_parts() -> None:
+    crops = _crops()
+    for step in range(crops.steps_per_epoch):
+        batch = crops.batch(step, CPU)
+        for number in range(batch.packing.count):
+            hidden = batch.hidden[batch.packing.sequence == number]
+            assert not hidden[0].any()
+            assert (hidden[1:] == hidden[1]).all()
+            assert int(_parts_of(hidden[1:2].numpy()).sum()) in (1, 2, 3, 4)
+
+
+def test_the_number_of_hidden_parts_can_be_fixed_in_drawing() -> None:
+    batch = _crops(hidden_parts=3).batch(0, CPU)
+    assert set(_parts_of(batch.hidden[batch.packing.time > 0].numpy()).sum(axis=1).tolist()) == {3}
+
+
+def test_hidden_parts_do_not_depend_on_the_order_of_steps() -> None:
+    crops = _crops()
+    late = crops.batch(7, CPU)
+    assert _same(_crops().batch(7, CPU), late)
+    assert not torch.equal(crops.batch(6, CPU).hidden[16:32], late.hidden[16:32])

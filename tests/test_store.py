@@ -1,0 +1,456 @@
+"""The data set folder: what is written is what is read, and what does not agree is named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from motionprint.errors import DatasetError, ReadError, SkeletonMismatchError
+from motionprint.sequence import SkeletonSequence
+from motionprint.skeleton import SKELETONS, Skeleton
+from motionprint.store import DatasetWriter, open_dataset, write_dataset
+from motionprint.store.atomic import new_file, new_folder
+from motionprint.store.dataset import COLUMNS, FILES
+from motionprint.store.describe import describe
+
+CHAIN = Skeleton.from_tree(["a", "b", "c"], [-1, 0, 1])
+
+
+def sequence(name: str, frames: int = 4, seed: int = 0, **more: Any) -> SkeletonSequence:
+    positions = np.random.default_rng(seed).normal(size=(frames, 3, 3)).astype(np.float32)
+    return SkeletonSequence(positions, fps=more.pop("fps", 30.0), skeleton=CHAIN, name=name, **more)
+
+
+@pytest.fixture
+def sequences() -> list[SkeletonSequence]:
+    return [
+        sequence("w0", 5, 0, label="walk", subject="s1", source="w0.bvh", extra={"view": 1}),
+        sequence("r0", 3, 1, label="run", subject="s2", person=1, extra={"view": 2}),
+        sequence("u0", 7, 2, extra={"view": 1}),
+        sequence("w1", 5, 0, label="walk", subject="s2", extra={"view": 2}),
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, sequences: list[SkeletonSequence]) -> Path:
+    write_dataset(tmp_path / "data", sequences, protocols={"own": [{"train": ["w0"], "test": ["r0", "w1"]}]})
+    return tmp_path / "data"
+
+
+# ---- what is written ---------------------------------------------------------------------------------------------
+
+
+def test_every_sequence_comes_back_as_it_was(folder: Path, sequences: list[SkeletonSequence]) -> None:
+    dataset = open_dataset(folder)
+    assert len(dataset) == len(list(dataset)) == 4
+    for written, found in zip(sequences, dataset, strict=True):
+        np.testing.assert_array_equal(found.positions, written.positions)
+        assert found.positions.flags.writeable and found.positions.dtype == np.float32
+        for field in ("fps", "name", "person", "label", "subject", "source", "extra"):
+            assert getattr(found, field) == getattr(written, field)
+        assert found.skeleton == written.skeleton
+
+
+def test_the_files_are_those_of_the_contract(folder: Path, sequences: list[SkeletonSequence]) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    positions = np.load(folder / "positions.npy")
+    np.testing.assert_array_equal(positions, np.concatenate([each.positions for each in sequences]))
+    index = pd.read_parquet(folder / "index.parquet")
+    assert list(index.columns) == [*COLUMNS, "view"]
+    assert index["offset"].tolist() == [0, 5, 8, 15]
+    assert index["length"].tolist() == [5, 3, 7, 5]
+    assert index["sha256"].tolist() == [hashlib.sha256(each.positions.tobytes()).hexdigest() for each in sequences]
+    assert json.loads((folder / "skeleton.json").read_text())["joint_names"] == ["a", "b", "c"]
+    assert json.loads((folder / "protocols.json").read_text()) == {"own": [{"train": ["w0"], "test": ["r0", "w1"]}]}
+    assert json.loads((folder / "prepare.json").read_text())["duplicates"] == [["w0", "w1"]]
+
+
+def test_columns_without_values_keep_their_type(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", [sequence("x")])
+    assert dataset.labels == dataset.subjects == [None]
+    assert (
+        str(pd.read_parquet(tmp_path / "data" / "index.parquet", dtype_backend="pyarrow")["label"].dtype)
+        == "string[pyarrow]"
+    )
+
+
+def test_lists_of_the_data_set(folder: Path) -> None:
+    dataset = open_dataset(folder)
+    assert dataset.names == ["w0", "r0", "u0", "w1"]
+    assert dataset.labels == ["walk", "run", None, "walk"]
+    assert dataset.subjects == ["s1", "s2", None, "s2"]
+    assert dataset.sha256[0] == dataset.sha256[3] != dataset.sha256[1]
+    assert dataset.lengths.tolist() == [5, 3, 7, 5]
+    assert dataset.skeleton == CHAIN
+    assert dataset.index["view"].tolist() == [1, 2, 1, 2]
+    assert dataset.folder == folder and dataset.name == "data"
+
+
+def test_fps_is_one_number_only_where_all_agree(tmp_path: Path, folder: Path) -> None:
+    assert open_dataset(folder).fps == 30.0
+    mixed = write_dataset(tmp_path / "mixed", [sequence("x", fps=30.0), sequence("y", fps=120.0)])
+    assert mixed.fps is None
+    assert [each.fps for each in mixed] == [30.0, 120.0]
+
+
+def test_defaults_come_from_prepare_json(tmp_path: Path, folder: Path) -> None:
+    assert open_dataset(folder).defaults == {"alignment": "heading", "max_length": 35}
+    own = {"preprocessing": {"alignment": "body", "max_length": None}}
+    assert write_dataset(tmp_path / "own", [sequence("x")], prepare=own).defaults == own["preprocessing"]
+
+
+def test_missing_values_stay_missing(tmp_path: Path) -> None:
+    positions = sequence("x").positions.copy()
+    positions[1, 2] = np.nan
+    dataset = write_dataset(tmp_path / "data", [SkeletonSequence(positions, 30, CHAIN, name="x")])
+    np.testing.assert_array_equal(dataset[0].positions, positions)
+
+
+# ---- numbers, slices, subsets ------------------------------------------------------------------------------------
+
+
+def test_numbers_count_from_either_end(folder: Path) -> None:
+    dataset = open_dataset(folder)
+    assert dataset[-1].name == dataset[3].name == dataset[np.int64(3)].name == "w1"
+    for outside in (4, -5):
+        with pytest.raises(IndexError, match=f"sequence {outside} of 4"):
+            dataset[outside]
+    with pytest.raises(TypeError, match="expected a number or a slice of sequences, found 'w0'"):
+        dataset["w0"]  # type: ignore[call-overload]
+
+
+def test_slices_are_views(folder: Path) -> None:
+    dataset = open_dataset(folder)
+    assert dataset[1:3].names == ["r0", "u0"]
+    assert dataset[::-1].names == ["w1", "u0", "r0", "w0"]
+    assert dataset[-2:][-1].name == "w1"
+    assert len(dataset[2:2]) == 0
+    np.testing.assert_array_equal(dataset[1:][1].positions, dataset[2].positions)
+
+
+def test_subsets_of_subsets_and_masks(folder: Path) -> None:
+    dataset = open_dataset(folder)
+    part = dataset.subset([3, 0, 1])
+    assert part.names == ["w1", "w0", "r0"]
+    assert part.subset(np.array([True, False, True])).names == ["w1", "r0"]
+    assert part.subset([-1]).names == ["r0"]
+    np.testing.assert_array_equal(part.subset([1])[0].positions, dataset[0].positions)
+    assert part.subset([1, 2]).protocols == {"own": [{"train": ["w0"], "test": ["r0"]}]}
+    with pytest.raises(IndexError, match="sequences 0 to 3 of 3"):
+        part.subset([0, 3])
+    with pytest.raises(DatasetError, match=r"expected a mask of 3 values, found \(2,\)"):
+        part.subset(np.array([True, False]))
+
+
+def test_a_data_set_sent_to_another_process_carries_no_frames(folder: Path) -> None:
+    part = open_dataset(folder).subset([3, 1])
+    sent = pickle.dumps(part)
+    assert len(sent) < 500
+    found = pickle.loads(sent)
+    assert found.names == ["w1", "r0"]
+    np.testing.assert_array_equal(found[0].positions, part[0].positions)
+
+
+def test_opening_and_writing_hold_one_sequence_at_a_time(tmp_path: Path) -> None:
+    one = 20_000 * 3 * 3 * 4  # bytes
+
+    def many() -> Iterator[SkeletonSequence]:
+        for number in range(30):
+            yield SkeletonSequence(np.full((20_000, 3, 3), number, np.float32), 30, CHAIN, name=f"n{number}")
+
+    pd.DataFrame({"a": [None]}).to_parquet(tmp_path / "warm")  # imports are not to be counted
+    tracemalloc.start()
+    try:
+        dataset = write_dataset(tmp_path / "data", many())
+        _, writing = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        dataset = open_dataset(tmp_path / "data")
+        _, opening = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "data" / "positions.npy").stat().st_size > 30 * one
+    assert writing < 8 * one
+    assert opening - before < one
+    assert dataset[29].positions[0, 0, 0] == 29
+
+
+# ---- what cannot be written --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ([], "expected at least one sequence for a data set, found none"),
+        ([sequence("x"), sequence("x")], "expected a name for each sequence, found x more than once"),
+        ([sequence("")], "expected a name for each sequence, found one without a name"),
+        ([sequence("x", 0)], "x: expected at least one frame, found none"),
+        ([sequence("x", extra={"fps": 1})], "x: expected other names for its own columns, found fps"),
+        (
+            [sequence("x", extra={"view": 1}), sequence("y", 4, 1, extra={"view": "left"})],
+            "column view: expected values of one type",
+        ),
+    ],
+)
+def test_what_cannot_be_written_leaves_nothing(tmp_path: Path, given: list[SkeletonSequence], text: str) -> None:
+    with pytest.raises(DatasetError, match=text):
+        write_dataset(tmp_path / "deep" / "data", given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_skeleton_is_refused_by_its_joints(tmp_path: Path) -> None:
+    other = Skeleton.from_tree(["a", "b", "d"], [-1, 0, 1])
+    wrong = SkeletonSequence(np.zeros((2, 3, 3), np.float32), 30, other, name="y", source="y.bvh")
+    with pytest.raises(SkeletonMismatchError, match=r"y\.bvh beside x: .*missing c; not expected d"):
+        write_dataset(tmp_path / "data", [sequence("x"), wrong])
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- what cannot be opened ---------------------------------------------------------------------------------------
+
+
+def _change_index(folder: Path, column: str, row: int, value: Any) -> None:
+    index = pd.read_parquet(folder / "index.parquet")
+    index.loc[row, column] = value
+    index.to_parquet(folder / "index.parquet")
+
+
+@pytest.mark.parametrize(
+    ("damage", "text"),
+    [
+        (lambda f: (f / "index.parquet").unlink(), "missing index.parquet"),
+        (lambda f: (f / "index.parquet").write_bytes(b"PAR1"), "index.parquet: expected a Parquet table"),
+        (lambda f: (f / "skeleton.json").write_text("{"), "skeleton.json: expected JSON"),
+        (lambda f: (f / "skeleton.json").write_text("{}"), "skeleton.json: skeleton: expected joint_names"),
+        (lambda f: (f / "protocols.json").write_text("[]"), "protocols.json: expected a JSON object, found list"),
+        (lambda f: (f / "protocols.json").write_text('{"p": []}'), "p: expected a list of folds"),
+        (lambda f: (f / "protocols.json").write_text('{"p": [{"train": []}]}'), "p, fold 0: expected the names"),
+        (
+            lambda f: (f / "protocols.json").write_text('{"p": [{"train": ["zz"], "test": []}]}'),
+            "p, fold 0: zz is not in index.parquet",
+        ),
+        (
+            lambda f: (f / "protocols.json").write_text('{"p": [{"train": ["w0"], "test": ["w0"]}]}'),
+            "p, fold 0: w0 both trains and tests",
+        ),
+        (lambda f: (f / "positions.npy").write_bytes(b""), "positions.npy: expected an array of positions: .*empty"),
+        (lambda f: os.truncate(f / "positions.npy", 200), "positions.npy: expected an array of positions"),
+        (
+            lambda f: np.save(f / "positions.npy", np.zeros((20, 3, 3))),
+            r"expected float32 \(frames, 3, 3\) for the skeleton's 3 joints, found float64 \(20, 3, 3\)",
+        ),
+        (
+            lambda f: np.save(f / "positions.npy", np.zeros((20, 4, 3), np.float32)),
+            r"expected float32 \(frames, 3, 3\) .* found float32 \(20, 4, 3\)",
+        ),
+        (
+            lambda f: np.save(f / "positions.npy", np.zeros((19, 3, 3), np.float32)),
+            r"lengths sum to 20 frames, positions.npy holds 19",
+        ),
+        (lambda f: _change_index(f, "offset", 2, 9), "u0: expected offset 8, found 9"),
+        (lambda f: _change_index(f, "length", 1, 0), "r0: expected a length of at least 1, found 0"),
+        (lambda f: _change_index(f, "fps", 1, 0.0), "r0: expected a positive fps, found 0.0"),
+        (lambda f: _change_index(f, "name", 1, "w0"), "expected unique names, found w0 more than once"),
+        (
+            lambda f: pd.read_parquet(f / "index.parquet").drop(columns="sha256").to_parquet(f / "index.parquet"),
+            "missing sha256",
+        ),
+        (
+            lambda f: (
+                pd.read_parquet(f / "index.parquet").assign(fps=["a", "b", "c", "d"]).to_parquet(f / "index.parquet")
+            ),
+            "expected numbers under offset, length and fps",
+        ),
+    ],
+)
+def test_files_that_do_not_agree_are_named(folder: Path, damage: Any, text: str) -> None:
+    damage(folder)
+    with pytest.raises(DatasetError, match=text) as error:
+        open_dataset(folder)
+    assert str(error.value).startswith(str(folder))
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_no_data_set_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="nowhere: expected a data set folder, found nothing"):
+        open_dataset(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DatasetError, match="file: expected a data set folder, found a file"):
+        open_dataset(tmp_path / "file")
+
+
+# ---- whole or not there ------------------------------------------------------------------------------------------
+
+
+class Stop(BaseException):
+    """Something that is no Exception, as KeyboardInterrupt is none."""
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, SystemExit, Stop])
+def test_a_failure_leaves_nothing(tmp_path: Path, failure: type[BaseException]) -> None:
+    with pytest.raises(failure), new_folder(tmp_path / "above" / "out") as building:
+        (building / "half").write_text("x")
+        raise failure
+    with pytest.raises(failure), new_file(tmp_path / "above" / "out.json") as path:
+        path.write_text("x")
+        raise failure
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_outputs_appear_at_the_end(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "a" / "out") as building, new_file(tmp_path / "out.json") as path:
+        (building / "inside").write_text("x")
+        path.write_text("y")
+        assert path.suffix == ".json"
+        assert not (tmp_path / "a" / "out").exists() and not (tmp_path / "out.json").exists()
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "a",
+        "a/out",
+        "a/out/inside",
+        "out.json",
+    ]
+
+
+def test_what_exists_is_replaced_only_on_request_and_at_the_end(tmp_path: Path) -> None:
+    folder, file = tmp_path / "out", tmp_path / "out.json"
+    folder.mkdir()
+    (folder / "prepare.json").write_text("old")
+    file.write_text("old")
+    for make, target in ((new_folder, folder), (new_file, file)):
+        with pytest.raises(DatasetError, match=r"out(\.json)?: exists; --overwrite replaces it"), make(target):
+            pytest.fail("the block is not to begin")
+        with pytest.raises(RuntimeError), make(target, overwrite=True):
+            raise RuntimeError
+    assert (folder / "prepare.json").read_text() == file.read_text() == "old"
+    with new_folder(folder, overwrite=True) as building, new_file(file, overwrite=True) as path:
+        (building / "prepare.json").write_text("new")
+        path.write_text("new")
+        assert (folder / "prepare.json").read_text() == file.read_text() == "old"
+    assert (folder / "prepare.json").read_text() == file.read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.json"]
+
+
+def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="exists"), new_file(tmp_path / "out") as path:
+        path.write_text("mine")
+        (tmp_path / "out").write_text("theirs")
+    assert (tmp_path / "out").read_text() == "theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_overwriting_removes_no_folder_of_other_things(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("years")
+    with pytest.raises(DatasetError, match="home: expected a folder that motionprint wrote to replace"):
+        write_dataset(tmp_path / "home", [sequence("x")], overwrite=True)
+    assert (tmp_path / "home" / "thesis.tex").read_text() == "years"
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DatasetError, match="file: expected a folder to replace, found a file"):
+        write_dataset(tmp_path / "file", [sequence("x")], overwrite=True)
+    with (
+        pytest.raises(DatasetError, match="home: expected a file to write, found a folder"),
+        new_file(tmp_path / "home"),
+    ):
+        pytest.fail("the block is not to begin")
+
+
+def test_folders_that_cannot_be_made_are_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DatasetError, match="file: cannot be made"), new_folder(tmp_path / "file" / "out"):
+        pytest.fail("the block is not to begin")
+
+
+def test_sigterm_leaves_nothing(tmp_path: Path) -> None:
+    script = (
+        "import sys, time\n"
+        "from motionprint.store.atomic import new_folder\n"
+        "with new_folder(sys.argv[1]) as building:\n"
+        "    (building / 'half').write_text('x')\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "above" / "out")], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+# ---- describe ----------------------------------------------------------------------------------------------------
+
+
+def test_a_data_set_is_described_by_its_figures(folder: Path) -> None:
+    found = describe(folder)
+    assert found["kind"] == "dataset"
+    expected = {
+        "sequences": 4,
+        "classes": 2,
+        "class_names": ["run", "walk"],
+        "unlabelled": 1,
+        "subjects": 2,
+        "joints": 3,
+        "frames": 20,
+        "shortest": 3,
+        "longest": 7,
+        "fps": 30.0,
+        "protocols": {"own": {"train": [1], "test": [2]}},
+        "missing_values": 0,
+        "left_out": {},
+        "duplicates": 1,
+    }
+    assert {key: found[key] for key in expected} == expected
+    assert found["hours"] == pytest.approx(20 / 30 / 3600)
+    json.dumps(found)
+
+
+def test_a_motion_file_is_described_by_its_figures(tmp_path: Path) -> None:
+    skeleton = SKELETONS["kinect20"]
+    positions = np.zeros((6, 20, 3))
+    positions[:, skeleton.joint_names.index("head"), 1] = 1.7
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"file_name": "x", "skeletons": positions.tolist()}))
+    found = describe(path)
+    assert found["kind"] == "recording"
+    expected = {"persons": 1, "frames": 6, "fps": 15.0, "seconds": 0.4, "joints": 20, "missing_values": 0}
+    assert {key: found[key] for key in expected} == expected
+    assert found["height"] == pytest.approx(1.7)
+    assert found["body_parts"]["left arm"] == ["shoulder_left", "elbow_left", "wrist_left", "hand_left"]
+    several = tmp_path / "several"
+    several.mkdir()
+    for name in ("a.json", "b.json"):
+        (several / name).write_text(path.read_text())
+    found = describe(several)
+    assert (found["kind"], found["persons"], found["frames"]) == ("recordings", 2, 12)
+
+
+def test_what_cannot_be_described_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match="expected a motion file, found nothing"):
+        describe(tmp_path / "nowhere")
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(DatasetError, match="expected a data set folder, a run folder or motion files, found none"):
+        describe(tmp_path)
+
+
+def test_a_writer_says_how_much_it_has_written(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path) as writer:
+        digest = writer.append(sequence("x", 4))
+        writer.append(sequence("y", 2))
+        assert (len(writer), writer.frames) == (2, 6)
+    assert digest == hashlib.sha256(sequence("x", 4).positions.tobytes()).hexdigest()
