@@ -87,8 +87,8 @@ def test_every_decision_is_numbered_once_and_says_what_would_change_it() -> None
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert text.startswith(f"# {int(page.name[:4])}. "), page.name
-        for part in ("**Context.**", "**Choice.**", "**What would change it.**"):
-            assert part in text, f"{page.name}: {part}"
+        for part in ("Context", "Choice", "What would change it"):
+            assert f"\n## {part}\n" in text, f"{page.name}: {part}"
 
 
 def test_nothing_says_where_it_was_written() -> None:

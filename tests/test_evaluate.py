@@ -109,6 +109,7 @@ def test_all_rows_of_a_run_stand_beside_those_of_an_untrained_encoder_and_of_raw
     expected += [("random", None, kind, *task) for kind in ("states", "F") for task in PER_PRINT]
     expected += [("raw", None, None, *task) for task in PER_PRINT]
     expected += [("inpainting", how, None, *task) for how in ("F", "zeroed", "shuffled") for task in INPAINT]
+    expected += [("raw", "first frame", None, *task) for task in INPAINT]
     keys = ("method", "condition", "features", "task", "metric")
     assert [tuple(row[key] for key in keys) for row in rows] == expected
     for row in rows:

@@ -214,7 +214,7 @@ def test_it_overfits_one_batch(changes: dict[str, object]) -> None:
     sequences = [np.repeat(pose[None], 8, 0).astype(np.float32) for pose in poses]
     for sequence in sequences:
         sequence[0] = 0  # the first frame, the only whole one, tells nothing
-    batch, _ = pack(sequences, _hidden([[0, 1, 2, 3]] * 4))
+    batch, _ = pack(sequences, _hidden([[0, 1, 2, 3, 4]] * 4))
     optimiser = torch.optim.Adam(method.parameters(), lr=8e-3)
     for _ in range(250):
         gradients(method.networks, method.objectives(batch))

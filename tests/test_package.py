@@ -64,8 +64,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert tops == {"motionprint", f"motionprint-{motionprint.__version__}.dist-info"}
     packed = {name for name in names if name.startswith("motionprint/")}
     sources = REPOSITORY / "src"
-    expected = {str(path.relative_to(sources)) for path in (sources / "motionprint").rglob("*.py")}
-    assert packed == expected | {"motionprint/py.typed"}
+    files = {path.relative_to(sources) for path in (sources / "motionprint").rglob("*") if path.is_file()}
+    assert packed == {path.as_posix() for path in files if "__pycache__" not in path.parts}
+    assert "motionprint/py.typed" in packed
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

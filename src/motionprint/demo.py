@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from motionprint.errors import DatasetError
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import BODY_PARTS
@@ -147,14 +149,14 @@ def _sentence(rows: Sequence[Mapping[str, Any]], still: float) -> str:
 
 
 def _draw(run: Any, test: MotionDataset, out: Path, overwrite: bool) -> None:
-    """Draw the test recording in which the joints that will be hidden move most."""
+    """Draw the test recording in which the joints that will be hidden move fastest."""
     from motionprint.evaluation.inpainting import inpainted
     from motionprint.pictures import inpainting_strip
     from motionprint.store.atomic import new_file
 
     def moved(sequence: SkeletonSequence) -> float:
         original, hidden, _ = inpainted(run, sequence, HIDDEN_PARTS)
-        return float(original[:, hidden[-1]].std(axis=0).mean())
+        return float(np.linalg.norm(np.diff(original[:, hidden[-1]], axis=0), axis=2).mean())
 
     sequence = max(test, key=moved)
     original, hidden, found = inpainted(run, sequence, HIDDEN_PARTS)

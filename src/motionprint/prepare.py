@@ -350,6 +350,12 @@ def _unusable(sequence: SkeletonSequence) -> str | None:
 # ---- prepare.json ------------------------------------------------------------------------------------------------
 
 
+def _preprocessing(corpus: Corpus) -> dict[str, Any]:
+    """What a recipe for this corpus starts from."""
+    declared = {"alignment": corpus.alignment, "max_length": corpus.max_length}
+    return declared if corpus.window_over is None else declared | {"window_over": corpus.window_over}
+
+
 def _record(
     corpus: Corpus,
     source: Source | None,
@@ -368,7 +374,7 @@ def _record(
         "versions": _versions(),
         "source": None if source is None else source.label(),
         "options": {"fps": options.fps, "unit": options.unit, "labels": summary.labels, "skeleton": options.skeleton},
-        "preprocessing": {"alignment": corpus.alignment, "max_length": corpus.max_length},
+        "preprocessing": _preprocessing(corpus),
         "recordings": summary.recordings,
         "sequences": summary.sequences,
         "left_out": [vars(each) for each in summary.left_out],

@@ -7,7 +7,10 @@ from typing import Literal
 
 import click
 
-__all__ = ["one_of", "one_or_all", "settings", "several"]
+__all__ = ["UNITS", "one_of", "one_or_all", "settings", "several"]
+
+UNITS = ("m", "cm", "mm", "inch", "cmu")
+"""Length units that files may be said to have; `cmu` is 1/0.45 inch (CMU's BVH conversions)."""
 
 
 def one_of(known: Callable[[], Iterable[str]]) -> Callable[[click.Context, click.Parameter, str], str]:

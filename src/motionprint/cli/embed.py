@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from motionprint.cli.choices import UNITS
 from motionprint.cli.progress import progress, quiet_option
 
 
@@ -26,6 +27,9 @@ from motionprint.cli.progress import progress, quiet_option
 )
 @click.option("--window", type=click.FloatRange(min=0, min_open=True), help="Seconds of a window: one print for each.")
 @click.option("--stride", type=click.FloatRange(min=0, min_open=True), help="Seconds from window to window [WINDOW].")
+@click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames/s, where the files do not say or err.")
+@click.option("--unit", type=click.Choice(UNITS), help="Length unit, where the files do not say.")
+@click.option("--skeleton", type=click.Path(path_type=Path), help="The ASF file of AMC files that lie without one.")
 @quiet_option
 def command(
     run: Path,
@@ -35,12 +39,16 @@ def command(
     features: str,
     window: float | None,
     stride: float | None,
+    fps: float | None,
+    unit: str | None,
+    skeleton: Path | None,
     quiet: bool,
 ) -> None:
     """Turn recordings into prints with the encoder of RUN.
 
     A SOURCE is a data set folder, a motion file, or a folder or .zip archive of motion files. One print a recording,
-    or one a window; the table has name, source, person, start and end in seconds, label, subject and print.
+    or one a window; the table has name, source, person, start and end in seconds, label, subject and print. Say of
+    motion files (--unit, --fps) what was said when the run's data set was prepared.
     """
     from motionprint.evaluation.prints import embed
     from motionprint.training import load_run
@@ -55,7 +63,12 @@ def command(
             features=features,
             window=window,
             stride=stride,
+            skeleton=skeleton,
+            unit=unit,
+            fps=fps,
             overwrite=overwrite,
             report=report,
         )
-    click.echo(f"{out}: {len(table)} prints of {table['print'].iloc[0].size} values")
+    recordings = len(table.drop_duplicates(["name", "source", "person"]))
+    windows = "" if recordings == len(table) else ", windows of the longer ones"
+    click.echo(f"{out}: {len(table)} prints of {table['print'].iloc[0].size} values: {recordings} recordings{windows}")

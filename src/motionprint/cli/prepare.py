@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from motionprint.cli.choices import one_of
+from motionprint.cli.choices import UNITS, one_of
 from motionprint.cli.progress import progress, quiet_option
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _corpora() -> list[str]:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The data set folder to make.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames/s, where the files do not say or err.")
-@click.option("--unit", type=click.Choice(["m", "cm", "mm", "inch"]), help="Length unit, where the files do not say.")
+@click.option("--unit", type=click.Choice(UNITS), help="Length unit, where the files do not say.")
 @click.option("--labels", metavar="WHERE", help="For `folder`: subfolders, none, or a CSV file (file, label, subject).")
 @click.option("--skeleton", type=click.Path(path_type=Path), help="The ASF file of AMC files that lie without one.")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be read, by name, and go on.")

@@ -83,6 +83,8 @@ class Corpus:
     """The alignment that suits it: `heading` (known floor), `body` (cameras that tilt) or `none`."""
     max_length: int | None = 35
     """Frames at 15 frames/s that a training sequence may have; None keeps every length."""
+    window_over: int | None = None
+    """Frames at 15 frames/s above which a recording is cut into windows, not thinned; None for the recipe's own."""
     needs_source: bool = True
     """False where the recordings are generated: `recordings` is then called with None."""
 

@@ -350,7 +350,7 @@ def _rows_of_inpainting(
     started = time.perf_counter()
     if condition == HELD:
         errors = first_frame_errors(run, test, HIDING_SEED)
-        keys = dict.fromkeys(_keys(run)) | {"method": "raw"}
+        keys = dict.fromkeys(_keys(run)) | {"method": "raw", "condition": HELD}
     else:
         errors = inpainting_errors(run, test, condition, HIDING_SEED)
         keys = _keys(run) | {"condition": condition}

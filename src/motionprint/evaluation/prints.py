@@ -106,6 +106,9 @@ def embed(
     features: str = "states",
     window: float | None = None,
     stride: float | None = None,
+    skeleton: str | Path | None = None,
+    unit: str | None = None,
+    fps: float | None = None,
     overwrite: bool = False,
     report: Report | None = None,
 ) -> pd.DataFrame:
@@ -113,7 +116,8 @@ def embed(
 
     Without ``window`` a recording gives one print; one that is so long that the recipe would not read it whole gives
     one print a window of the training length instead. With it (seconds), every recording gives a print for each window,
-    one every ``stride`` seconds (by default, a window).
+    one every ``stride`` seconds (by default, a window). ``skeleton``, ``unit`` and ``fps`` say of motion files what
+    they do not say themselves, as for `motionprint.read`: the same as when the run's data set was prepared.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def embed(
     waiting: list[npt.NDArray[np.float32]] = []
     with new_file(out, overwrite=overwrite) as unfinished:
         for source in sources:
-            for number, (total, sequence) in enumerate(_sequences(source)):
+            for number, (total, sequence) in enumerate(_sequences(source, skeleton, unit, fps)):
                 if window is None:
                     pieces = run.recipe.pieces(sequence)
                 else:
@@ -173,17 +177,19 @@ def embed(
     return frame
 
 
-def _sequences(source: str | Path) -> Any:
+def _sequences(source: str | Path, skeleton: str | Path | None, unit: str | None, fps: float | None) -> Any:
     """(number of recordings or None, sequence) for a data set folder, or whatever `read` reads."""
     path = Path(source)
     if (path / "index.parquet").is_file():
+        if not (skeleton is None and unit is None and fps is None):
+            raise SettingsError(f"{source}: a data set folder has its skeleton, unit and fps; give none for it")
         dataset = open_dataset(path)
         for sequence in dataset:
             yield len(dataset), sequence
         return
     from motionprint.readers import read_all
 
-    for sequence in read_all(path):
+    for sequence in read_all(path, skeleton=skeleton, unit=unit, fps=fps):
         yield None, sequence
 
 

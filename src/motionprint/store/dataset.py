@@ -172,7 +172,7 @@ class MotionDataset:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The preprocessing that suits it: ``alignment`` and ``max_length``."""
+        """The preprocessing that suits it: ``alignment``, ``max_length``, ``window_over`` where it has its own."""
         return {"alignment": "heading", "max_length": 35, **self.prepare.get("preprocessing", {})}
 
     @cached_property
