@@ -10,7 +10,7 @@ PYTEST ?= -n 2 --dist worksteal
 .PHONY: demo test check format lint types docs unit benchmarks clean
 
 demo: $(VENV)/installed
-	$(BIN)/motionprint demo
+	$(BIN)/motionprint demo --overwrite
 
 # In this order, so that the summary of the tests stands last.
 test check: lint types docs unit

@@ -16,7 +16,7 @@ from motionprint.store import MotionDataset
 
 __all__ = ["COLUMNS", "STEPS", "DemoResult", "run_demo"]
 
-STEPS = 400
+STEPS = 700
 """Training steps: about two minutes of pre-training on two CPU cores."""
 
 PROTOCOL = "cross-subject"

@@ -173,12 +173,12 @@ def pretrain(
     if folder.exists() and not (resuming or overwrite):
         raise DatasetError(f"{out}: exists; --resume continues it, --overwrite replaces it")
     if resuming:
-        _refuse_other(read_config(folder), config, training, folder)
-        config["changed"] = read_config(folder).get("command")
+        before = read_config(folder)
+        _refuse_other(before, config, recipe, training, folder)
+        command = before.get("command")  # the one that began the run
     config["command"] = command
     config, recipe, trainer = _start(training, config, recipe, device, epochs=epochs, report=report)
     if resuming:
-        config["command"] = config.pop("changed")
         tensors, done = read_tensors(folder / WEIGHTS)
         trainer.load_state(tensors, done)
         if trainer.step > trainer.settings.steps:
@@ -251,14 +251,18 @@ def _hashes(sequences: Sequence[SkeletonSequence] | MotionDataset) -> list[str]:
     return [hashlib.sha256(np.ascontiguousarray(s.positions).tobytes()).hexdigest() for s in sequences]
 
 
-def _refuse_other(before: Mapping[str, Any], config: Mapping[str, Any], training: MotionDataset, folder: Path) -> None:
+def _refuse_other(
+    before: Mapping[str, Any], config: Mapping[str, Any], recipe: Recipe, training: MotionDataset, folder: Path
+) -> None:
     """Refuse to take up a run with other settings or other recordings."""
     for key in ("method", "preset", "settings", "dataset", "protocol", "fold", "seed"):
         if before.get(key) != config.get(key):
             raise SettingsError(f"{folder}: was trained with {key} {before.get(key)!r}, found {config.get(key)!r}")
-    for name, value in config["training"].items():
-        if name not in ("steps", "checkpoint_every", "log_every") and before["training"][name] != value:
-            raise SettingsError(f"{folder}: was trained with {name} {before['training'][name]!r}, found {value!r}")
+    free = ("steps", "checkpoint_every", "log_every", "scale", "root_scale")  # may differ, or are not yet fitted
+    for part, found in (("training", config["training"]), ("recipe", recipe.to_dict())):
+        for name, value in found.items():
+            if name not in free and before[part].get(name) != value:
+                raise SettingsError(f"{folder}: was trained with {name} {before[part].get(name)!r}, found {value!r}")
     if before["fitted"] != training.sha256:
         raise CheckpointError(f"{folder}: was fitted on other recordings than those of {training.folder}")
 
