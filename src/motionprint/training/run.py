@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 import motionprint
@@ -165,9 +165,11 @@ def read_config(folder: Path) -> dict[str, Any]:
 def write_tensors(tensors: Mapping[str, Tensor], step: int, file: Path) -> None:
     """Write tensors and the step that they stand for; the file is replaced at once or not at all."""
     unfinished = file.with_name(f".{file.name}.writing")
-    save_file(dict(tensors), unfinished, metadata={"step": str(step), "motionprint": motionprint.__version__})
-    with open(unfinished, "rb") as written:
-        os.fsync(written.fileno())
+    content = save(dict(tensors), metadata={"step": str(step), "motionprint": motionprint.__version__})
+    with open(unfinished, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
     unfinished.replace(file)
 
 
