@@ -59,7 +59,7 @@ MODELS = (
     ("trained without F, element-wise loss", {"loss": "elementwise", "condition": "none"}),
     ("diagnostic: F zeroed, joint loss", {"loss": "joint", "condition": "zeroed"}),
     ("diagnostic: F of another recording, joint loss", {"loss": "joint", "condition": "shuffled"}),
-    ("no network: as in the first frame", {"method": "raw", "condition": "first frame"}),
+    ("no network: as in the first frame", {"method": "first_frame"}),
 )
 
 

@@ -352,7 +352,7 @@ def test_embed_writes_prints(invoke: Invoke, folders: Path, takes: Path, tmp_pat
     result = invoke("embed", folders / "run", takes, "--out", tmp_path / "prints.parquet", "--features", "both")
     assert result.status == 0, result.err
     size = 2 * 128 + 3 * 16  # both directions of the states, and F
-    assert result.out == f"{tmp_path / 'prints.parquet'}: 18 prints of {size} values: 18 recordings\n"
+    assert result.out == f"{tmp_path / 'prints.parquet'}: 18 prints of {size} values, of 18 recordings\n"
     table = pd.read_parquet(tmp_path / "prints.parquet")
     assert list(table.columns) == ["name", "source", "person", "start", "end", "label", "subject", "print"]
     result = invoke(
@@ -373,7 +373,7 @@ def test_evaluate_prints_a_summary_and_writes_every_row(invoke: Invoke, folders:
     )
     assert result.status == 0, result.err
     rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert {row["method"] for row in rows} == {"inpainting", "random", "raw"}
+    assert {row["method"] for row in rows} == {"inpainting", "random", "raw", "first_frame"}
     assert {row["features"] for row in rows if row["method"] == "inpainting"} >= {"states", "F"}
     assert {row["command"] for row in rows} == {
         f"motionprint evaluate {folders / 'run'} {folders / 'data'} --out {out} --features states,F "
@@ -434,6 +434,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_used_and_continued(
 ) -> None:
     run = tmp_path / "run"
     arguments = ["pretrain", str(folders / "data"), "--out", str(run), "--steps", "100000", "--set", "log_every=1"]
+    arguments += ["--set", "checkpoint_every=2"]
     process = subprocess.Popen([sys.executable, "-m", "motionprint", *arguments], stderr=subprocess.PIPE, text=True)
     log = run / "log.csv"
     until = time.monotonic() + 120

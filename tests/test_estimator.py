@@ -303,7 +303,10 @@ def test_missing_values_are_refused() -> None:
     arrays = _arrays()
     arrays[3][2, 1] = np.nan
     encoder = MotionEncoder(fps=30, skeleton="kinect20")
-    with pytest.raises(DatasetError, match=r"^expected complete recordings, found 3 missing values \(NaN\)$"):
+    with pytest.raises(
+        DatasetError,
+        match=r"^expected complete recordings, found 3 missing values \(NaN\) in 1 recordings \(sequence 3\)$",
+    ):
         encoder.fit(arrays)
     encoder.fit(_arrays())
     with pytest.raises(DatasetError, match=r"^sequence 3: expected a complete recording, found 3 missing values"):

@@ -109,7 +109,7 @@ def test_all_rows_of_a_run_stand_beside_those_of_an_untrained_encoder_and_of_raw
     expected += [("random", None, kind, *task) for kind in ("states", "F") for task in PER_PRINT]
     expected += [("raw", None, None, *task) for task in PER_PRINT]
     expected += [("inpainting", how, None, *task) for how in ("F", "zeroed", "shuffled") for task in INPAINT]
-    expected += [("raw", "first frame", None, *task) for task in INPAINT]
+    expected += [("first_frame", None, None, *task) for task in INPAINT]
     keys = ("method", "condition", "features", "task", "metric")
     assert [tuple(row[key] for key in keys) for row in rows] == expected
     for row in rows:
@@ -137,7 +137,13 @@ def test_all_rows_of_a_run_stand_beside_those_of_an_untrained_encoder_and_of_raw
         if row["metric"] in ("accuracy", "acc", "nmi"):
             assert 0 <= row["value"] <= 1
     settings = {(row["method"], row["preset"], row["loss"], row["steps"]) for row in rows}
-    assert settings == {("inpainting", "small", "joint", 3), ("random", "small", None, 0), ("raw", None, None, None)}
+    without = {("raw", None, None, None), ("first_frame", None, None, None)}
+    assert settings == {("inpainting", "small", "joint", 3), ("random", "small", None, 0), *without}
+    for row in rows:
+        assert row["fitted_on"] == {"dataset": row["dataset"], "protocol": "cross-subject", "fold": 0}
+        if row["method"] == "inpainting":
+            assert row["changes"]["encoder_units"] == run.config["settings"]["encoder_units"] != 128
+            assert row["model"] == run.model_hash
 
 
 def test_raw_coordinates_of_classes_that_move_other_parts_are_told_apart(data, run):

@@ -282,10 +282,39 @@ def test_an_output_never_replaces_its_source(source: Path, tmp_path: Path) -> No
     prepare("folder", source, tmp_path / "data")
     (tmp_path / "data" / "inside").mkdir()
     (tmp_path / "data" / "inside" / "x.bvh").write_text(bvh())
-    for inside in (tmp_path / "data", tmp_path / "data" / "inside"):
-        with pytest.raises(DatasetError, match="data: expected an output that does not hold the source"):
+    for inside, text in (
+        (tmp_path / "data", "the same path"),
+        (tmp_path / "data" / "inside", "that it holds .*inside"),
+    ):
+        with pytest.raises(DatasetError, match=f"data: expected an output apart from what is read, found {text}"):
             prepare("folder", inside, tmp_path / "data", overwrite=True)
     assert (tmp_path / "data" / "inside" / "x.bvh").exists()
+    with pytest.raises(DatasetError, match="expected an output apart from what is read, found that it lies in .*files"):
+        prepare("folder", source, source / "data")
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "labels.csv").write_text("file,label\n")
+    for option in ({"labels": str(tmp_path / "labels" / "labels.csv")}, {"skeleton": tmp_path / "labels" / "x.asf"}):
+        with pytest.raises(DatasetError, match="labels: expected an output apart from what is read, found that it hol"):
+            prepare("folder", source, tmp_path / "labels", overwrite=True, **option)
+
+
+def test_a_run_is_never_replaced_by_a_data_set(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text('{"recipe": {}}')
+    with pytest.raises(DatasetError, match="run: expected a data set that motionprint wrote .* found 'config.json' in"):
+        prepare("folder", source, tmp_path / "run", overwrite=True)
+    assert left_behind(tmp_path / "run") == ["config.json"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are always text here")
+def test_a_name_that_is_no_text_stops_it(source: Path, tmp_path: Path) -> None:
+    try:
+        open(os.fsencode(source) + b"/caf\xe9.bvh", "wb").close()
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    with pytest.raises(DatasetError, match=r"caf\\udce9.bvh': expected a name in UTF-8, found other bytes; rename it"):
+        prepare("folder", source, tmp_path / "data")
+    assert left_behind(tmp_path) == ["files"]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

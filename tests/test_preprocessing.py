@@ -371,7 +371,10 @@ def test_missing_values_are_refused_with_their_number() -> None:
     positions[7, 0, 0] = np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(DatasetError, match=r"^expected complete recordings, found 8 missing values \(NaN\)$"):
+        with pytest.raises(
+            DatasetError,
+            match=r"^expected complete recordings, found 8 missing values \(NaN\) in 2 recordings \(walk, walk\)$",
+        ):
             Recipe(KINECT).fit([_sequence(), _sequence(positions), _sequence(positions)])
 
 
@@ -415,7 +418,7 @@ def test_one_frame_is_enough() -> None:
         ({"fps": 0}, "expected fps above 0, found 0"),
         ({"fps": float("nan")}, "expected fps above 0, found nan"),
         ({"max_length": 1}, "expected max_length of at least 2 frames, found 1"),
-        ({"window": 1}, "expected window_over >= window >= 2 frames, found 560 and 1"),
+        ({"window": 1}, "expected window_over >= window >= 2 frames, found 140 and 1"),
         ({"window_over": 20}, "expected window_over >= window >= 2 frames, found 20 and 35"),
         ({"quantile": 0.0}, r"expected a quantile in \(0, 1\], found 0"),
         ({"quantile": 1.5}, r"expected a quantile in \(0, 1\], found 1.5"),
@@ -432,13 +435,13 @@ def test_settings_that_cannot_work(fields: dict[str, Any], message: str) -> None
 @pytest.mark.parametrize("skeleton", list(SKELETONS.values()), ids=lambda skeleton: skeleton.name)
 def test_a_recipe_survives_json(skeleton: Skeleton) -> None:
     recipe = Recipe(skeleton, "body", 20.0, max_length=None, window_over=90, window=30, root_path=True, scale=0.1 + 0.2)
-    again = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict())))
+    again = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict())), recipe.skeleton)
     assert again == recipe
 
 
 def test_a_fitted_recipe_applies_alike_after_json() -> None:
     recipe = Recipe(KINECT, root_path=True).fit([_sequence()])
-    again = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict())))
+    again = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict())), recipe.skeleton)
     np.testing.assert_array_equal(again.apply(_sequence()), recipe.apply(_sequence()))
 
 
@@ -451,8 +454,8 @@ def _long(frames: int, fps: float) -> SkeletonSequence:
 
 def test_a_recording_up_to_the_limit_is_one_piece() -> None:
     recipe = Recipe(Skeleton(("root",), (-1,)))
-    assert recipe.pieces(_long(560, 15)) == [(0, 560)]
-    assert recipe.pieces(_long(1120, 30)) == [(0, 1120)]  # 560 frames at 15 frames/s
+    assert recipe.pieces(_long(140, 15)) == [(0, 140)]
+    assert recipe.pieces(_long(280, 30)) == [(0, 280)]  # 140 frames at 15 frames/s
     assert len(recipe.pieces(_long(561, 15))) > 1
     assert len(recipe.pieces(_long(1121, 30))) > 1
 

@@ -23,7 +23,7 @@ from motionprint.evaluation.rows import (
 
 CONTRACT = (
     "dataset protocol fold sampling labels_per_class method preset loss condition features task metric value seed "
-    "steps n_train n_test duplicates transductive recipe commit versions command seconds device"
+    "steps n_train n_test duplicates transductive recipe commit versions command seconds device changes fitted_on model"
 )
 
 
@@ -55,6 +55,9 @@ def row(**changes: object) -> dict[str, object]:
         "command": "motionprint evaluate",
         "seconds": 1.5,
         "device": "cpu",
+        "changes": {},
+        "fitted_on": {"dataset": "mhad", "protocol": "cross-subject", "fold": 0},
+        "model": "ab12",
     }
     return values | changes
 
@@ -125,13 +128,14 @@ def test_a_summary_is_over_samplings_and_seeds_and_nothing_else():
         row(value=0.2, features="F"),
         row(value=0.1, labels_per_class=2),
         row(value=0.3, recipe={"alignment": "body"}),
+        row(value=0.4, changes={"dropout": 0.0}),
     ]
     table = summarise(rows)
-    assert table["n"].tolist() == [3, 1, 1, 1]
-    assert table["mean"].tolist() == pytest.approx([0.7, 0.2, 0.1, 0.3])
+    assert table["n"].tolist() == [3, 1, 1, 1, 1]
+    assert table["mean"].tolist() == pytest.approx([0.7, 0.2, 0.1, 0.3, 0.4])
     assert table["sd"][0] == pytest.approx(0.2)
     assert table["sd"][1:].isna().all()
-    assert table["features"].tolist() == ["states", "F", "states", "states"]
+    assert table["features"].tolist() == ["states", "F", "states", "states", "states"]
     assert table["labels_per_class"].tolist() == [None, None, 2, None]
     assert not {"seed", "sampling", "seconds", "commit"} & set(table.columns)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import zipfile
 
 import pytest
 
 from motionprint.errors import DatasetError
+from motionprint.readers import read
 from motionprint.readers import source as source_module
 from motionprint.readers.source import Source
 
@@ -85,6 +87,52 @@ def test_links_to_a_folder_above_do_not_go_on_for_ever(tmp_path):
     (tmp_path / "a" / "again").symlink_to(tmp_path)
     with Source.open(tmp_path) as source:
         assert source.names() == ["a/x.bvh"]
+
+
+def test_a_link_that_leads_nowhere_is_named_once_it_is_read(tmp_path):
+    (tmp_path / "x.bvh").symlink_to(tmp_path / "gone")
+    with Source.open(tmp_path) as source:
+        assert source.names() == ["x.bvh"]
+        with pytest.raises(DatasetError, match=r"x.bvh: expected a file that can be read"):
+            source.read_bytes("x.bvh")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are not known here")
+def test_pipes_and_devices_are_no_files(tmp_path):
+    (tmp_path / "x.bvh").write_bytes(b"x")
+    for name in ("pipe.bvh", "pipe.zip"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "zero.bvh").symlink_to("/dev/zero")
+    with Source.open(tmp_path) as source:
+        assert source.names() == ["x.bvh"]
+        with pytest.raises(DatasetError, match=r"pipe.bvh: expected a file, found a folder, pipe, socket or device"):
+            source.read_bytes("pipe.bvh")
+    for name in ("pipe.bvh", "pipe.zip", "zero.bvh"):
+        for opening in (Source.open, read):
+            with pytest.raises(
+                DatasetError, match=rf"{name}: expected a folder, a file .* found a pipe, socket or dev"
+            ):
+                opening(tmp_path / name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are always text here")
+def test_names_that_are_no_text_are_refused(tmp_path):
+    inner = tmp_path / "takes"
+    inner.mkdir()
+    (inner / "x.bvh").write_bytes(b"")
+    odd = os.fsencode(inner) + b"/caf\xe9.bvh"
+    try:
+        open(odd, "wb").close()
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    expected = r"takes/caf\\udce9.bvh': expected a name in UTF-8, found other bytes; rename it"
+    with Source.open(inner) as source, pytest.raises(DatasetError, match=expected) as error:
+        source.names()
+    str(error.value).encode("ascii")
+    with pytest.raises(DatasetError, match=expected):
+        Source.open(os.fsdecode(odd))
+    with Source.open(inner / "x.bvh") as source:  # one that merely lies beside does not matter
+        assert [name for _, names in source.folders_above("x.bvh") for name in names] == [str(inner / "x.bvh")]
 
 
 @pytest.mark.parametrize("name", ["../x.bvh", "a/../../x.bvh", "/etc/passwd", "C:/x.bvh", "a\\..\\..\\x.bvh"])

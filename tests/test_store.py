@@ -22,7 +22,7 @@ from motionprint.errors import DatasetError, ReadError, SkeletonMismatchError
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS, Skeleton
 from motionprint.store import DatasetWriter, open_dataset, write_dataset
-from motionprint.store.atomic import new_file, new_folder
+from motionprint.store.atomic import Kind, new_file, new_folder
 from motionprint.store.dataset import COLUMNS, FILES
 from motionprint.store.describe import describe
 
@@ -228,6 +228,10 @@ def _change_index(folder: Path, column: str, row: int, value: Any) -> None:
     index.to_parquet(folder / "index.parquet")
 
 
+def _change_json(file: Path, **change: Any) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+
+
 @pytest.mark.parametrize(
     ("damage", "text"),
     [
@@ -235,7 +239,56 @@ def _change_index(folder: Path, column: str, row: int, value: Any) -> None:
         (lambda f: (f / "index.parquet").write_bytes(b"PAR1"), "index.parquet: expected a Parquet table"),
         (lambda f: (f / "skeleton.json").write_text("{"), "skeleton.json: expected JSON"),
         (lambda f: (f / "skeleton.json").write_text("{}"), "skeleton.json: skeleton: expected joint_names"),
+        (lambda f: (f / "skeleton.json").write_text("[" * 100_000), "skeleton.json: expected JSON"),
+        *(
+            (
+                lambda f, change=change: _change_json(f / "skeleton.json", **change),
+                f"skeleton.json: skeleton: {next(iter(change))}: expected",
+            )
+            for change in (
+                {"parents": [-1, 0, 0.5]},
+                {"parents": [-1, 0, float("inf")]},
+                {"parents": 5},
+                {"joint_names": "abc"},
+                {"joint_names": ["a", "b", 3]},
+                {"hips": [1]},
+                {"hips": {"left": 1}},
+                {"hips": [1, 99]},
+                {"hips": [1, 1]},
+                {"spine": [-1, 2]},
+                {"left_right": [[1, 7]]},
+                {"left_right": [5]},
+                {"body_parts": [1, 2]},
+                {"body_parts": None},
+            )
+        ),
         (lambda f: (f / "protocols.json").write_text("[]"), "protocols.json: expected a JSON object, found list"),
+        *(
+            (
+                lambda f, fold=fold: (f / "protocols.json").write_text(f'{{"p": [{fold}]}}'),
+                "protocols.json: p, fold 0: expected a list of names under test",
+            )
+            for fold in (
+                '{"train": ["w0"], "test": 4}',
+                '{"train": ["w0"], "test": "r0"}',
+                '{"train": ["w0"], "test": [4]}',
+                '{"train": ["w0"], "test": [["r0"]]}',
+            )
+        ),
+        *(
+            (lambda f, fold=fold: (f / "protocols.json").write_text(f'{{"p": [{fold}]}}'), "p, fold 0: expected the n")
+            for fold in ('["w0"]', '[["w0"]]', "3")
+        ),
+        (lambda f: _change_index(f, "person", 1, None), "expected numbers under offset, length, fps and person"),
+        (lambda f: _change_index(f, "name", 1, None), "expected text under name, found None"),
+        (
+            lambda f: pd.read_parquet(f / "index.parquet").assign(label=[1, 2, 3, 4]).to_parquet(f / "index.parquet"),
+            "expected text under label, found 1",
+        ),
+        (
+            lambda f: np.savez(f / "x.npz", a=np.zeros(3)) or (f / "x.npz").replace(f / "positions.npy"),
+            "positions.npy: expected an array of positions",
+        ),
         (lambda f: (f / "protocols.json").write_text('{"p": []}'), "p: expected a list of folds"),
         (lambda f: (f / "protocols.json").write_text('{"p": [{"train": []}]}'), "p, fold 0: expected the names"),
         (
@@ -272,7 +325,7 @@ def _change_index(folder: Path, column: str, row: int, value: Any) -> None:
             lambda f: (
                 pd.read_parquet(f / "index.parquet").assign(fps=["a", "b", "c", "d"]).to_parquet(f / "index.parquet")
             ),
-            "expected numbers under offset, length and fps",
+            "expected numbers under offset, length, fps and person",
         ),
     ],
 )
@@ -282,6 +335,36 @@ def test_files_that_do_not_agree_are_named(folder: Path, damage: Any, text: str)
         open_dataset(folder)
     assert str(error.value).startswith(str(folder))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (5, "preprocessing: expected an object, found 5"),
+        (None, "preprocessing: expected an object, found None"),
+        ({"foo": 3}, "preprocessing: expected alignment, max_length, window_over; found 'foo'"),
+        ({"alignment": ["body"]}, r"preprocessing: alignment: expected another value than \['body'\]"),
+        ({"max_length": "35"}, "preprocessing: max_length: expected another value than '35'"),
+        ({"window_over": True}, "preprocessing: window_over: expected another value than True"),
+    ],
+)
+def test_preprocessing_that_is_none_is_said(folder: Path, given: Any, text: str) -> None:
+    _change_json(folder / "prepare.json", preprocessing=given)
+    dataset = open_dataset(folder)  # its recordings can be read all the same
+    with pytest.raises(DatasetError, match=f"prepare.json: {text}"):
+        _ = dataset.defaults
+    with pytest.raises(DatasetError, match=f"prepare.json: {text}"):
+        describe(folder)
+    with pytest.raises(DatasetError, match=text):
+        write_dataset(folder.with_name("new"), [sequence("x")], prepare={"preprocessing": given})
+    assert not folder.with_name("new").exists()
+
+
+@pytest.mark.parametrize("given", [5, "x", [5], [{"name": "x"}], [{"name": "x", "reason": 4}], {"x": "reason"}])
+def test_a_list_of_what_was_left_out_that_is_none_is_said(folder: Path, given: Any) -> None:
+    _change_json(folder / "prepare.json", left_out=given)
+    with pytest.raises(DatasetError, match="prepare.json: left_out: expected a list of objects with name and reason"):
+        describe(folder)
 
 
 def test_what_is_no_data_set_is_said(tmp_path: Path) -> None:
@@ -354,7 +437,7 @@ def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
 def test_overwriting_removes_no_folder_of_other_things(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("years")
-    with pytest.raises(DatasetError, match="home: expected a folder that motionprint wrote to replace"):
+    with pytest.raises(DatasetError, match="home: expected a data set that motionprint wrote .* found 'thesis.tex' in"):
         write_dataset(tmp_path / "home", [sequence("x")], overwrite=True)
     assert (tmp_path / "home" / "thesis.tex").read_text() == "years"
     (tmp_path / "file").write_text("x")
@@ -365,6 +448,138 @@ def test_overwriting_removes_no_folder_of_other_things(tmp_path: Path) -> None:
         new_file(tmp_path / "home"),
     ):
         pytest.fail("the block is not to begin")
+
+
+RUN = {"config.json": '{"recipe": {}}', "model.safetensors": "", "log.csv": "", "tensorboard/events.out.tfevents.1": ""}
+DATASET = dict.fromkeys(FILES, "{}")
+
+
+def fill(folder: Path, files: dict[str, str]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "files"),
+    [
+        ("dataset", {}),
+        ("dataset", DATASET),
+        ("dataset", {"prepare.json": "{"}),
+        ("run", {}),
+        ("run", RUN),
+        ("run", {"config.json": "{", "log.csv": ""}),
+        ("run", {**RUN, ".model.safetensors.writing": "half", ".config.json.writing": "{", ".log.csv.writing": ""}),
+    ],
+)
+def test_overwriting_replaces_what_motionprint_wrote(tmp_path: Path, kind: Kind, files: dict[str, str]) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    fill(out, files)
+    with new_folder(out, overwrite=True, kind=kind) as building:
+        (building / "new").write_text("x")
+    assert contents(tmp_path) == {"out/new": "x"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "files", "text"),
+    [
+        ("dataset", {**DATASET, "notes.txt": ""}, "'notes.txt' in it, which is none of its files"),
+        ("dataset", {**DATASET, "a/b.bvh": "", "b.bvh": ""}, "'a' and 1 more in it"),
+        ("dataset", {**DATASET, ".git/HEAD": ""}, "'.git' in it"),
+        ("dataset", {**DATASET, "run/config.json": ""}, "'run' in it"),
+        ("dataset", {**DATASET, "config.json": ""}, "'config.json' in it"),
+        ("dataset", {**DATASET, "tensorboard/events.out.tfevents.1": ""}, "'tensorboard' in it"),
+        ("dataset", {"index.parquet": ""}, "no prepare.json in it"),
+        ("dataset", RUN, "'config.json' and 3 more in it"),
+        ("run", DATASET, "'index.parquet' and 4 more in it"),
+        ("run", {**RUN, "prints.npz": ""}, "'prints.npz' in it"),
+        ("run", {**RUN, "tensorboard/mine.txt": ""}, "'tensorboard' in it"),
+        ("run", {**RUN, ".bashrc": ""}, "'.bashrc' in it"),
+        ("run", {"log.csv": ""}, "no config.json in it"),
+        ("run", {**RUN, "config.json": '{"model_type": "bert"}'}, "'config.json' in it"),
+        ("run", {"config.json/x": ""}, "'config.json' in it"),
+    ],
+)
+def test_overwriting_names_what_motionprint_did_not_write(
+    tmp_path: Path, kind: Kind, files: dict[str, str], text: str
+) -> None:
+    fill(tmp_path / "out", files)
+    with (
+        pytest.raises(
+            DatasetError, match=f"out: expected a (data set|run) that motionprint wrote to replace, .*{text}"
+        ),
+        new_folder(tmp_path / "out", overwrite=True, kind=kind),
+    ):
+        pytest.fail("the block is not to begin")
+    assert contents(tmp_path / "out") == files
+
+
+def test_what_was_put_into_a_folder_meanwhile_is_kept(tmp_path: Path) -> None:
+    fill(tmp_path / "out", DATASET)
+    with pytest.raises(DatasetError, match="'notes.txt' in it"), new_folder(tmp_path / "out", overwrite=True):
+        (tmp_path / "out" / "notes.txt").write_text("x")
+    assert contents(tmp_path / "out") == {**DATASET, "notes.txt": "x"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_behind_a_link_is_replaced_where_it_lies(tmp_path: Path) -> None:
+    fill(tmp_path / "disk" / "data", DATASET)
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "data")
+    with new_folder(tmp_path / "out", overwrite=True) as building:
+        (building / "new").write_text("x")
+    assert (tmp_path / "out").is_symlink()
+    assert contents(tmp_path) == {"disk/data/new": "x"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "out"]
+
+
+@pytest.mark.parametrize(
+    ("out", "text"),
+    [
+        ("in", "found the same path"),
+        ("in/data", "found that it lies in .*in$"),
+        ("in/../in/a/b", "found that it lies in .*in$"),
+        (".", "found that it holds .*in$"),
+        ("link/data", "found that it lies in .*in$"),
+    ],
+)
+def test_an_output_lies_apart_from_what_is_read(tmp_path: Path, out: str, text: str) -> None:
+    fill(tmp_path / "top" / "in", DATASET)
+    (tmp_path / "top" / "link").symlink_to("in")
+    before = contents(tmp_path)
+    with (
+        pytest.raises(DatasetError, match=f"expected an output apart from what is read, {text}"),
+        new_folder(tmp_path / "top" / out, overwrite=True, inputs=[tmp_path / "top" / "in"]),
+    ):
+        pytest.fail("the block is not to begin")
+    assert contents(tmp_path) == before
+    with new_folder(tmp_path / "top" / "inner", inputs=[tmp_path / "top" / "in"]) as building:
+        (building / "new").write_text("x")
+
+
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [(DATASET, "of a data set"), ({name: RUN[name] for name in ("config.json", "model.safetensors")}, "of a run")],
+)
+def test_a_file_of_a_data_set_or_a_run_is_not_overwritten(tmp_path: Path, files: dict[str, str], text: str) -> None:
+    fill(tmp_path / "in", files)
+    for name in files:
+        with (
+            pytest.raises(DatasetError, match=f"{name}: expected a file of its own to replace, found {name} {text}"),
+            new_file(tmp_path / "in" / name, overwrite=True),
+        ):
+            pytest.fail("the block is not to begin")
+    assert contents(tmp_path / "in") == files
+    fill(tmp_path / "elsewhere", {"index.parquet": "old", "log.csv": "old"})
+    for name in ("index.parquet", "log.csv"):
+        with new_file(tmp_path / "elsewhere" / name, overwrite=True) as path:
+            path.write_text("new")
+    assert contents(tmp_path / "elsewhere") == {"index.parquet": "new", "log.csv": "new"}
 
 
 def test_folders_that_cannot_be_made_are_named(tmp_path: Path) -> None:

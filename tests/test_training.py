@@ -61,6 +61,11 @@ def _log(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(opened))
 
 
+def _change(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
 def _same(a: Path, b: Path) -> bool:
     first, second = _weights(a), _weights(b)
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
@@ -93,11 +98,15 @@ def test_a_killed_run_is_taken_up_bit_for_bit(dataset: MotionDataset, tmp_path: 
 
     with pytest.raises(Killed):
         pretrain(dataset, tmp_path / "killed", changes=TINY, steps=8, report=kill, command="first")
-    assert load_run(tmp_path / "killed").steps == stop // 3 * 3
+    if stop < 3:  # nothing stands under the name of a run before its first checkpoint
+        assert not (tmp_path / "killed").exists()
+    else:
+        assert load_run(tmp_path / "killed").steps == stop // 3 * 3
     run = pretrain(dataset, tmp_path / "killed", changes=TINY, steps=8, resume=True, command="second")
     pretrain(dataset, tmp_path / "whole", changes=TINY, steps=8)
     assert run.steps == 8
-    assert run.config["command"] == "first"
+    assert run.config["command"] == ("second" if stop < 3 else "first")
+    assert run.config.get("resumed", []) == ([] if stop < 3 else ["second"])
     assert _same(tmp_path / "killed", tmp_path / "whole")
     logs = [
         [[value for key, value in row.items() if key != "seconds"] for row in _log(tmp_path / name)]
@@ -107,15 +116,20 @@ def test_a_killed_run_is_taken_up_bit_for_bit(dataset: MotionDataset, tmp_path: 
         assert [row[0] for row in logs[0]] == [row[0] for row in logs[1]] == ["2", "4", "6", "8"]
 
 
-def test_ctrl_c_ends_after_a_whole_step_and_leaves_a_usable_run(dataset: MotionDataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sent", "step"), [(signal.SIGINT, 2), (signal.SIGINT, 4), (signal.SIGTERM, 4)])
+def test_a_signal_ends_training_after_a_whole_step_and_leaves_a_usable_run(
+    dataset: MotionDataset, tmp_path: Path, sent: signal.Signals, step: int
+) -> None:
     def interrupt(done: int, total: int | None, text: str) -> None:
-        if total is not None and done == 4:
-            os.kill(os.getpid(), signal.SIGINT)
+        if total is not None and done == step:
+            os.kill(os.getpid(), sent)
 
-    with pytest.raises(KeyboardInterrupt):
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(KeyboardInterrupt if sent == signal.SIGINT else SystemExit):
         pretrain(dataset, tmp_path / "run", changes=TINY, steps=8, report=interrupt)
-    assert load_run(tmp_path / "run").steps == 4
-    pretrain(dataset, tmp_path / "run", changes=TINY, steps=8, resume=True)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert load_run(tmp_path / "run").steps == step
+    pretrain(dataset, tmp_path / "run", changes=TINY, resume=True)  # the steps, too, are those of the run
     pretrain(dataset, tmp_path / "whole", changes=TINY, steps=8)
     assert _same(tmp_path / "run", tmp_path / "whole")
 
@@ -158,7 +172,9 @@ def test_missing_values_are_refused_with_their_number(sequences: list[SkeletonSe
     holed = sequences[0].positions.copy()
     holed[3, 2] = np.nan
     data = _store([replace(sequences[0], positions=holed), *sequences[1:]], tmp_path / "data")
-    with pytest.raises(DatasetError, match=r"found 3 missing values \(NaN\)"):
+    with pytest.raises(
+        DatasetError, match=rf"data: .*found 3 missing values \(NaN\) in 1 recordings \({sequences[0].name}\)"
+    ):
         pretrain(data, tmp_path / "run", changes=TINY, steps=1)
     assert not (tmp_path / "run").exists()
 
@@ -244,6 +260,28 @@ def test_a_diverging_run_stops_with_step_and_remedy(
     assert load_run(tmp_path / "run").steps == 3
 
 
+def test_what_fails_before_the_first_checkpoint_leaves_nothing_and_what_was_there(
+    dataset: MotionDataset, tmp_path: Path
+) -> None:
+    broken = {**TINY, "lambda_adv": float("nan")}
+    with pytest.raises(MotionprintError, match="step 0: expected finite objectives"):
+        pretrain(dataset, tmp_path / "run", changes=broken, steps=8)
+    assert list(tmp_path.iterdir()) == []
+    pretrain(dataset, tmp_path / "run", changes=TINY, steps=1)
+    before = _weights(tmp_path / "run")
+    with pytest.raises(MotionprintError, match="step 0: expected finite objectives"):
+        pretrain(dataset, tmp_path / "run", changes=broken, steps=8, overwrite=True)
+    after = _weights(tmp_path / "run")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_run_never_replaces_the_data_set_that_it_reads(dataset: MotionDataset) -> None:
+    with pytest.raises(DatasetError):
+        pretrain(dataset, dataset.folder, changes=TINY, steps=1, overwrite=True)
+    assert len(open_dataset(dataset.folder)) == len(dataset)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -251,7 +289,11 @@ def test_a_diverging_run_stops_with_step_and_remedy(
         (lambda f: os.truncate(f / "model.safetensors", 2000), "damaged"),
         (lambda f: (f / "model.safetensors").unlink(), "expected weights, found none"),
         (lambda f: (f / "config.json").write_text("{"), "expected JSON"),
-        (lambda f: (f / "config.json").write_text("{}"), "missing method, settings"),
+        (lambda f: (f / "config.json").write_text("{}"), "missing method, preset, settings"),
+        (lambda f: (f / "config.json").write_text("5"), "expected the configuration of a run, found int"),
+        (lambda f: _change(f, fitted=3), "expected under fitted a list of hashes"),
+        (lambda f: _change(f, seed="x"), "expected a run's settings"),
+        (lambda f: _change(f, skeleton=[]), "expected a run's settings"),
         (lambda f: (f / "config.json").unlink(), "expected a run folder with config.json, found none"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 from motionprint.store import MotionDataset
 from motionprint.training import Run, configure, load_run, save_run, train_on
+from motionprint.training.run import read_config
 
 __all__ = ["MotionEncoder"]
 
@@ -99,7 +101,7 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise SettingsError(f"expected random_state to be an integer of at least 0, found {self.random_state!r}")
         sequences = self._sequences(X)
         defaults: dict[str, Any] = sequences.defaults if isinstance(sequences, MotionDataset) else {}
-        changes: dict[str, Any] = {} if self.steps is None else {"steps": self.steps}
+        changes: dict[str, Any] = {} if self.steps is None else {"steps": _whole(self.steps)}
         if self.alignment is not None:
             changes["alignment"] = self.alignment
         config, recipe = configure(
@@ -128,14 +130,15 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         parameters = {
             name: value.to_dict() if isinstance(value, Skeleton) else str(value) if isinstance(value, Path) else value
             for name, value in self.get_params().items()
-        }
+        } | {"steps": None if self.steps is None else _whole(self.steps), "random_state": int(self.random_state)}
         save_run(self.run_, folder, extra={"estimator": json.loads(json.dumps(parameters))})
 
     @classmethod
     def load(cls, folder: str | Path) -> MotionEncoder:
         """A fitted encoder from a run folder, whether `save` or ``motionprint pretrain`` wrote it."""
-        run = load_run(folder)
-        parameters = dict(run.config.get("estimator", {}))
+        config = read_config(Path(folder))
+        parameters = dict(config.get("estimator", {}))
+        run = load_run(folder, str(parameters.get("device", "auto")))
         if isinstance(parameters.get("skeleton"), dict):
             parameters["skeleton"] = Skeleton.from_dict(parameters["skeleton"])
         fallback = {
@@ -151,6 +154,8 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _sequences(self, X: Any) -> Sequence[SkeletonSequence] | MotionDataset:
         if isinstance(X, SkeletonSequence):
             raise SettingsError("expected a list of recordings, found one SkeletonSequence")
+        if isinstance(X, str) or not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
+            raise SettingsError(f"expected a list of recordings, found {type(X).__name__}")
         if not len(X):
             raise SettingsError("expected at least one recording, found none")
         if isinstance(X, MotionDataset):
@@ -164,6 +169,22 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
         skeleton = Skeleton.resolve(self.skeleton)
         return [
-            SkeletonSequence(np.asarray(item, np.float32), float(self.fps), skeleton, name=f"sequence {number}")
+            SkeletonSequence(_array(item, number), float(self.fps), skeleton, name=f"sequence {number}")
             for number, item in enumerate(items)
         ]
+
+
+def _whole(steps: Any) -> int:
+    try:
+        return operator.index(steps)
+    except TypeError:
+        raise SettingsError(f"expected steps to be a whole number, found {steps!r}") from None
+
+
+def _array(item: Any, number: int) -> npt.NDArray[np.float32]:
+    if isinstance(item, SkeletonSequence):
+        raise SettingsError(f"expected arrays or sequences, found both: recording {number} is a SkeletonSequence")
+    try:
+        return np.asarray(item, np.float32)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"expected recording {number} to be an array (T, J, 3) of numbers: {error}") from error

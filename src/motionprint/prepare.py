@@ -123,14 +123,20 @@ def prepare(
     ------
     DatasetError
         If the corpus is not known, the source holds none of its recordings, names or skeletons do not agree, or
-        ``out`` exists.
+        ``out`` exists or does not lie apart from the source.
     ReadError
         If a file cannot be read.
     """
     chosen = _corpus(corpus)
     options = Options(fps, unit, labels, None if skeleton is None else str(skeleton))
-    _check(chosen, source, out, options, jobs)
-    with new_folder(out, overwrite) as building, _open(source) as opened, DatasetWriter(building) as writer:
+    _check(chosen, source, options, jobs)
+    read = [] if labels in ("subfolders", "none") else [labels]
+    inputs = [path for path in (source, skeleton, *read) if path is not None]
+    with (
+        new_folder(out, overwrite, inputs=inputs) as building,
+        _open(source) as opened,
+        DatasetWriter(building) as writer,
+    ):
         recordings = _recordings(chosen, opened, options)
         kept = _Kept(writer, skip_unreadable)
         with closing(_results(chosen, source, options, recordings, jobs)) as results:
@@ -153,7 +159,7 @@ def prepare(
     return summary
 
 
-def _check(corpus: Corpus, source: str | Path | None, out: str | Path, options: Options, jobs: int) -> None:
+def _check(corpus: Corpus, source: str | Path | None, options: Options, jobs: int) -> None:
     if source is None and corpus.needs_source:
         raise DatasetError(f"{corpus.name}: expected a source: a folder or archive with {corpus.layout}")
     if not corpus.needs_source and (source is not None or options != Options()):
@@ -162,8 +168,6 @@ def _check(corpus: Corpus, source: str | Path | None, out: str | Path, options: 
         raise SettingsError(f"labels: only the corpus `folder` takes them from elsewhere, found {corpus.name}")
     if jobs < 1:
         raise SettingsError(f"jobs: expected at least 1, found {jobs}")
-    if source is not None and Path(source).resolve().is_relative_to(Path(out).resolve()):
-        raise DatasetError(f"{out}: expected an output that does not hold the source {source}")
 
 
 def _summary(

@@ -13,8 +13,9 @@ import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 from motionprint.errors import SettingsError, SkeletonMismatchError
 
@@ -23,6 +24,7 @@ __all__ = ["BODY_PARTS", "SKELETONS", "Skeleton"]
 BODY_PARTS = ("left arm", "right arm", "left leg", "right leg", "trunk")
 """The order of ``Skeleton.body_parts``."""
 
+_T = TypeVar("_T")
 _ARM = "arm shoulder shldr clavicle collar humerus radius elbow forearm wrist hand finger thumb index middle ring pinky"
 _LEG = "upleg upperleg lowerleg leg hipjoint hip thigh femur knee tibia shin calf foot ankle toe heel"
 _LIMB = {word: part for part, words in enumerate((_ARM, _LEG)) for word in words.split()}
@@ -35,8 +37,8 @@ class Skeleton:
     Raises
     ------
     SettingsError
-        If names repeat, a parent does not exist, the tree has a cycle or not exactly one root, or a body part
-        names a joint that does not exist or stands in two parts.
+        If names repeat, a parent does not exist, the tree has a cycle or not exactly one root, a joint stands in
+        two body parts, or anything names a joint that does not exist or pairs one with itself.
     """
 
     joint_names: tuple[str, ...]
@@ -64,6 +66,8 @@ class Skeleton:
         repeated = sorted({name for name in self.joint_names if self.joint_names.count(name) > 1})
         if repeated:
             raise SettingsError(f"{where}: expected unique joint names, found repeated {', '.join(repeated)}")
+        if not all(isinstance(parent, Integral) for parent in self.parents):
+            raise SettingsError(f"{where}: expected a number for each parent, found {self.parents}")
         if sum(parent == -1 for parent in self.parents) != 1:
             raise SettingsError(f"{where}: expected one root (parent -1), found {self.parents.count(-1)}")
         for joint in range(count):
@@ -74,8 +78,11 @@ class Skeleton:
                 seen, ancestor = seen + 1, self.parents[ancestor]
         if self.body_parts:
             flat = [joint for part in self.body_parts for joint in part]
-            if len(self.body_parts) != 5 or len(set(flat)) != len(flat) or not all(0 <= j < count for j in flat):
+            if len(self.body_parts) != 5 or len(set(flat)) != len(flat) or not _are_joints(flat, count):
                 raise SettingsError(f"{where}: expected five disjoint body parts of joint numbers below {count}")
+        for key, pair in (("hips", self.hips), ("spine", self.spine), *(("left_right", p) for p in self.left_right)):
+            if pair is not None and not (len(pair) == 2 and _are_joints(pair, count) and pair[0] != pair[1]):
+                raise SettingsError(f"{where}: {key}: expected two different joint numbers below {count}, found {pair}")
 
     def __len__(self) -> int:
         """The number of joints J."""
@@ -118,14 +125,14 @@ class Skeleton:
         Raises
         ------
         SettingsError
-            If the file is not TOML, lacks a key, or names a joint that does not exist.
+            If the file is not TOML, lacks a key, or names a joint that does not exist: the text names the key.
         """
         try:
             table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{path}: expected a TOML skeleton: {error}") from error
         for key in ("joints", "parents"):
-            if not (isinstance(table.get(key), list) and all(isinstance(item, str) for item in table[key])):
+            if not _is_list_of(table.get(key), str):
                 raise SettingsError(f"{path}: expected a list of joint names under `{key}`")
         joints: list[str] = table["joints"]
 
@@ -134,20 +141,29 @@ class Skeleton:
                 raise SettingsError(f"{path}: `{key}` names {joint!r}, which is not one of `joints`")
             return joints.index(str(joint))
 
+        def numbers(given: object, key: str) -> tuple[int, ...]:
+            if not _is_list_of(given, str):
+                raise SettingsError(f"{path}: expected a list of joint names under `{key}`, found {given!r}")
+            return tuple(number(joint, key) for joint in given)
+
+        def two(key: str) -> tuple[int, int]:
+            found = numbers(table[key], key)
+            if len(set(found)) != 2 or len(found) != 2:
+                raise SettingsError(f"{path}: expected two different joint names under `{key}`, found {table[key]!r}")
+            return found[0], found[1]
+
         parents = [-1 if parent == "" else number(parent, "parents") for parent in table["parents"]]
         name = str(table.get("name", Path(path).stem))
         derived = cls.from_tree(joints, parents, name=name)
-        parts, hips, spine = derived.body_parts, derived.hips, derived.spine
+        parts = derived.body_parts
         if "body_parts" in table:
             keys = [part.replace(" ", "_") for part in BODY_PARTS]
             given = table["body_parts"]
             if not isinstance(given, dict) or sorted(given) != sorted(keys):
                 raise SettingsError(f"{path}: expected `body_parts` to have the keys {', '.join(keys)}")
-            parts = tuple(tuple(number(joint, f"body_parts.{key}") for joint in given[key]) for key in keys)
-        if "hips" in table:
-            hips = (number(table["hips"][0], "hips"), number(table["hips"][-1], "hips"))
-        if "spine" in table:
-            spine = (number(table["spine"][0], "spine"), number(table["spine"][-1], "spine"))
+            parts = tuple(numbers(given[key], f"body_parts.{key}") for key in keys)
+        hips = two("hips") if "hips" in table else derived.hips
+        spine = two("spine") if "spine" in table else derived.spine
         return cls(derived.joint_names, derived.parents, parts, derived.left_right, hips, spine, name)
 
     @classmethod
@@ -178,20 +194,34 @@ class Skeleton:
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> Skeleton:
         """The inverse of ``to_dict``; a SettingsError names what is missing or malformed."""
-        try:
-            return cls(
-                tuple(str(name) for name in table["joint_names"]),
-                tuple(int(parent) for parent in table["parents"]),
-                tuple(tuple(int(joint) for joint in part) for part in table.get("body_parts", ())),
-                tuple((int(left), int(right)) for left, right in table.get("left_right", ())),
-                _two(table.get("hips")),
-                _two(table.get("spine")),
-                str(table.get("name", "")),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, SettingsError):
-                raise
-            raise SettingsError(f"skeleton: expected joint_names, parents and body_parts: {error!r}") from error
+        if not (isinstance(table, dict) and {"joint_names", "parents"} <= set(table)):
+            raise SettingsError("skeleton: expected joint_names, parents and body_parts")
+        if not _is_list_of(table["joint_names"], str):
+            raise SettingsError(f"skeleton: joint_names: expected a list of names, found {table['joint_names']!r}")
+        for key in ("body_parts", "left_right"):
+            if not _is_list_of(table.get(key, []), list):
+                raise SettingsError(f"skeleton: {key}: expected a list of lists, found {table[key]!r}")
+
+        def numbers(key: str, given: object) -> tuple[int, ...]:
+            if not _is_list_of(given, int):
+                raise SettingsError(f"skeleton: {key}: expected a list of whole numbers, found {given!r}")
+            return tuple(given)
+
+        def pair(key: str, given: object) -> tuple[int, int]:
+            found = numbers(key, given)
+            if len(found) != 2:
+                raise SettingsError(f"skeleton: {key}: expected two joint numbers, found {given!r}")
+            return found[0], found[1]
+
+        return cls(
+            tuple(table["joint_names"]),
+            numbers("parents", table["parents"]),
+            tuple(numbers("body_parts", part) for part in table.get("body_parts", [])),
+            tuple(pair("left_right", each) for each in table.get("left_right", [])),
+            None if table.get("hips") is None else pair("hips", table["hips"]),
+            None if table.get("spine") is None else pair("spine", table["spine"]),
+            str(table.get("name", "")),
+        )
 
     def to_json(self) -> str:
         """``to_dict`` as text."""
@@ -224,8 +254,13 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def _two(pair: Any) -> tuple[int, int] | None:
-    return None if pair is None else (int(pair[0]), int(pair[1]))
+def _is_list_of(given: object, kind: type[_T]) -> TypeGuard[list[_T]]:
+    """Whether it is a list of nothing but this type; True and False are no numbers."""
+    return isinstance(given, list) and all(isinstance(item, kind) and not isinstance(item, bool) for item in given)
+
+
+def _are_joints(numbers: Sequence[object], count: int) -> bool:
+    return all(isinstance(number, Integral) and 0 <= int(number) < count for number in numbers)
 
 
 def _split(joint: str) -> tuple[int | None, int | None, str]:

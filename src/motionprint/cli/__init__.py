@@ -69,11 +69,11 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def _run(args: list[str]) -> int:
-    debug = False
+    debug = "--debug" in args  # before or after the command
+    args = [word for word in args if word != "--debug"]
     try:
         command_line = shlex.join(["motionprint", *args])
         with cli.make_context("motionprint", args, obj=command_line) as context:
-            debug = context.params["debug"]
             cli.invoke(context)
     except click.exceptions.Exit as stop:
         return stop.exit_code

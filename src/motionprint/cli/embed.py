@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from motionprint.cli.choices import UNITS
+from motionprint.cli.counts import say_counts
 from motionprint.cli.progress import progress, quiet_option
 
 
@@ -27,6 +28,7 @@ from motionprint.cli.progress import progress, quiet_option
 )
 @click.option("--window", type=click.FloatRange(min=0, min_open=True), help="Seconds of a window: one print for each.")
 @click.option("--stride", type=click.FloatRange(min=0, min_open=True), help="Seconds from window to window [WINDOW].")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames/s, where the files do not say or err.")
 @click.option("--unit", type=click.Choice(UNITS), help="Length unit, where the files do not say.")
 @click.option("--skeleton", type=click.Path(path_type=Path), help="The ASF file of AMC files that lie without one.")
@@ -39,6 +41,7 @@ def command(
     features: str,
     window: float | None,
     stride: float | None,
+    device: str,
     fps: float | None,
     unit: str | None,
     skeleton: Path | None,
@@ -57,7 +60,7 @@ def command(
         raise click.UsageError("--stride needs --window")
     with progress(quiet) as report:
         table = embed(
-            load_run(run),
+            load_run(run, device),
             sources,
             out,
             features=features,
@@ -69,6 +72,7 @@ def command(
             overwrite=overwrite,
             report=report,
         )
-    recordings = len(table.drop_duplicates(["name", "source", "person"]))
-    windows = "" if recordings == len(table) else ", windows of the longer ones"
-    click.echo(f"{out}: {len(table)} prints of {table['print'].iloc[0].size} values: {recordings} recordings{windows}")
+    recordings, counts = table.attrs["recordings"], table.attrs["counts"]
+    click.echo(f"{out}: {len(table)} prints of {table['print'].iloc[0].size} values, of {recordings} recordings")
+    if not quiet:
+        say_counts(counts, recordings)

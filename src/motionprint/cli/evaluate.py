@@ -45,6 +45,7 @@ from motionprint.cli.tables import print_table
     help="How often the few labelled recordings are drawn.",
 )
 @click.option("--transductive", is_flag=True, help="Allow a run that was trained on test recordings; rows say so.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @quiet_option
 @click.pass_obj
 def command(
@@ -60,6 +61,7 @@ def command(
     labels_per_class: tuple[int | Literal["all"], ...],
     samplings: int,
     transductive: bool,
+    device: str,
     quiet: bool,
 ) -> None:
     """Measure the prints of RUN on DATASET, beside raw coordinates and an untrained encoder.
@@ -76,7 +78,7 @@ def command(
     with new_file(out, overwrite=overwrite) as unfinished:
         with progress(quiet) as report:
             rows = evaluate(
-                load_run(run),
+                load_run(run, device),
                 open_dataset(dataset),
                 protocol=protocol,
                 fold=fold,

@@ -34,8 +34,7 @@ def _run_facts(path: Path) -> dict[str, Any]:
 
     run = load_run(path)
     config = dict(run.config)
-    recipe = run.recipe.to_dict()
-    del recipe["skeleton"]
+    del config["skeleton"]
     return {
         "kind": "run",
         "path": str(path),
@@ -50,5 +49,4 @@ def _run_facts(path: Path) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in run.method.parameters()),
         "model": run.model_hash,
         **config,
-        "recipe": recipe,
     }

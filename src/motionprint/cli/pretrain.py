@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from motionprint.cli.choices import one_of, settings
+from motionprint.cli.counts import say_counts
 from motionprint.cli.progress import progress, quiet_option
 from motionprint.cli.settings import documented_fields, typed_changes
 
@@ -79,6 +80,7 @@ def command(
 
     Training that is interrupted (Ctrl-C) leaves a run that can be used, and continued with --resume.
     """
+    from motionprint.preprocessing import RecipeCounts
     from motionprint.training import pretrain
 
     if options["steps"] is not None and options["epochs"] is not None:
@@ -103,3 +105,5 @@ def command(
     if options["protocol"] is None:
         fitted += " (all of the data set: no --protocol was given)"
     click.echo(f"{out}: {run.steps} steps on {fitted}")
+    if not quiet:
+        say_counts(RecipeCounts(**run.config["counts"]), len(run.config["fitted"]))

@@ -79,5 +79,6 @@ CORPUS = Corpus(
     recordings=recordings,
     protocols=protocols,
     alignment="heading",
+    window_over=560,  # the paper thins every clip to 35 frames
     max_length=35,
 )

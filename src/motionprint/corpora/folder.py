@@ -142,6 +142,5 @@ CORPUS = Corpus(
     layout=f"files that end in {', '.join(sorted(end for reader in READERS.values() for end in reader.EXTENSIONS))}",
     recordings=recordings,
     alignment="heading",
-    window_over=140,  # 9.3 s: a user's take is thinned four times at most
     max_length=35,
 )

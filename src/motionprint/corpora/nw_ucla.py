@@ -92,5 +92,6 @@ CORPUS = Corpus(
     recordings=recordings,
     protocols=protocols,
     alignment="body",
+    window_over=560,  # the paper thins every clip to 35 frames
     max_length=35,
 )

@@ -236,8 +236,12 @@ def _common(run: Run, dataset: MotionDataset, split: Split, transductive: bool) 
             "fps": recipe.fps,
             "max_length": recipe.max_length,
             "root_path": recipe.root_path,
+            "window_over": recipe.window_over,
+            "window": recipe.window,
+            "quantile": recipe.quantile,
         },
         "device": str(run.device),
+        "fitted_on": {key: run.config.get(key) for key in ("dataset", "protocol", "fold")},
     }
 
 
@@ -251,6 +255,8 @@ def _keys(run: Run) -> dict[str, Any]:
         "condition": getattr(settings, "condition", None),
         "features": None,
         "steps": run.steps,
+        "changes": run.changes,
+        "model": run.model_hash,
     }
 
 
@@ -328,7 +334,7 @@ def _rows_of_clusters(prints: Prints, labels: npt.NDArray[np.str_], seed: int) -
             yield {"task": algorithm, "metric": metric, "value": score(clusters, labels), "seconds": seconds}
 
 
-HELD = "first frame"
+HELD = "first_frame"
 """Beside the conditions of `inpainting_errors`: no network, every hidden value as it was in the first frame."""
 
 
@@ -350,7 +356,7 @@ def _rows_of_inpainting(
     started = time.perf_counter()
     if condition == HELD:
         errors = first_frame_errors(run, test, HIDING_SEED)
-        keys = dict.fromkeys(_keys(run)) | {"method": "raw", "condition": HELD}
+        keys = dict.fromkeys(_keys(run)) | {"method": HELD}
     else:
         errors = inpainting_errors(run, test, condition, HIDING_SEED)
         keys = _keys(run) | {"condition": condition}

@@ -12,7 +12,7 @@ import torch
 
 from motionprint.batches import pack
 from motionprint.errors import DatasetError, SettingsError
-from motionprint.preprocessing import Recipe
+from motionprint.preprocessing import Recipe, RecipeCounts
 from motionprint.preprocessing.time import windows
 from motionprint.sequence import SkeletonSequence
 from motionprint.store import MotionDataset, open_dataset
@@ -74,13 +74,15 @@ def encode(
     return (total / np.bincount(owners)[:, None]).astype(np.float32)
 
 
-def complete_frames(recipe: Recipe, sequence: SkeletonSequence, piece: tuple[int, int]) -> npt.NDArray[np.float32]:
+def complete_frames(
+    recipe: Recipe, sequence: SkeletonSequence, piece: tuple[int, int], counts: RecipeCounts | None = None
+) -> npt.NDArray[np.float32]:
     """What the network reads of a recording; missing values (NaN) are refused with their number."""
-    frames = recipe.apply(sequence, piece)
-    if np.isnan(frames).any():
-        missing = int(np.isnan(sequence.positions[piece[0] : piece[1]]).sum())
-        raise DatasetError(f"{sequence.name}: expected a complete recording, found {missing} missing values (NaN)")
-    return frames
+    missing = int(np.isnan(sequence.positions[piece[0] : piece[1]]).sum())
+    if missing:
+        name = sequence.name or sequence.source or "sequence"
+        raise DatasetError(f"{name}: expected a complete recording, found {missing} missing values (NaN)")
+    return recipe.apply(sequence, piece, counts)
 
 
 def _require_known(features: str) -> None:
@@ -121,7 +123,8 @@ def embed(
 
     Returns
     -------
-    The table: name, source, person, start, end (seconds), label, subject, print (R values).
+    The table: name, source, person, start, end (seconds), label, subject, print (R values). ``attrs["recordings"]``
+    is how many recordings were read, ``attrs["counts"]`` what the recipe did to them (`RecipeCounts`).
 
     Raises
     ------
@@ -138,6 +141,7 @@ def embed(
     rows: list[dict[str, Any]] = []
     prints: list[npt.NDArray[np.float32]] = []
     waiting: list[npt.NDArray[np.float32]] = []
+    counts, recordings = RecipeCounts(), 0
     with new_file(out, overwrite=overwrite) as unfinished:
         for source in sources:
             for number, (total, sequence) in enumerate(_sequences(source, skeleton, unit, fps)):
@@ -145,12 +149,15 @@ def embed(
                     pieces = run.recipe.pieces(sequence)
                 else:
                     pieces = windows(len(sequence), sequence.fps, window, window if stride is None else stride)
+                recordings += 1
+                if window is None and len(pieces) > 1:
+                    counts.windowed.append(sequence.name)
                 for start, end in pieces:
-                    waiting.append(complete_frames(run.recipe, sequence, (start, end)))
+                    waiting.append(complete_frames(run.recipe, sequence, (start, end), counts))
                     rows.append(
                         {
                             "name": sequence.name,
-                            "source": sequence.source or str(source),
+                            "source": _place(source, sequence, len(sources)),
                             "person": sequence.person,
                             "start": start / sequence.fps,
                             "end": end / sequence.fps,
@@ -174,7 +181,15 @@ def embed(
 
         pq.write_table(table, unfinished)
     frame: pd.DataFrame = table.to_pandas()
+    frame.attrs = {"recordings": recordings, "counts": counts}
     return frame
+
+
+def _place(source: str | Path, sequence: SkeletonSequence, sources: int) -> str:
+    """Where a recording comes from: its file, below the source that was given where there are several."""
+    if sequence.source is None or (sources > 1 and Path(source).name == sequence.source):
+        return str(source)
+    return sequence.source if sources == 1 else f"{source}/{sequence.source}"
 
 
 def _sequences(source: str | Path, skeleton: str | Path | None, unit: str | None, fps: float | None) -> Any:

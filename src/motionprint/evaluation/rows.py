@@ -48,10 +48,13 @@ KEYS = (
     "command",
     "seconds",
     "device",
+    "changes",
+    "fitted_on",
+    "model",
 )
 """The keys of a row, in the order in which they are written."""
 
-REPEATED = ("sampling", "seed", "value", "commit", "versions", "command", "seconds", "device")
+REPEATED = ("sampling", "seed", "value", "commit", "versions", "command", "seconds", "device", "model")
 """The keys that `summarise` does not tell rows apart by."""
 
 

@@ -33,6 +33,8 @@ class RecipeCounts:
     """Sequences that went through."""
     windowed: list[str] = field(default_factory=list)
     """Names of recordings so long that they were cut into windows."""
+    thinned: list[str] = field(default_factory=list)
+    """Names of recordings of which fewer than every fourth resampled frame was read."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Recipe:
     """Frames/s that every recording is resampled to."""
     max_length: int | None = 35
     """Frames that a recording is sub-sampled to at most, after resampling; none keeps its length."""
-    window_over: int = 560
+    window_over: int = 140
     """Frames (after resampling) above which a recording is cut into windows instead of being sub-sampled."""
     window: int = 35
     """Frames (after resampling) of one such window."""
@@ -94,14 +96,22 @@ class Recipe:
         """
         coordinates, paths = [], []
         missing = 0
-        for sequence in sequences:
+        incomplete: list[str] = []
+        for number, sequence in enumerate(sequences):
+            holes = int(np.isnan(sequence.positions).sum())
+            if holes:
+                missing += holes
+                incomplete.append(sequence.name or f"recording {number}")
             for piece in self.pieces(sequence):
-                missing += int(np.isnan(sequence.positions[piece[0] : piece[1]]).sum())
                 body, path, _ = self._in_metres(sequence, piece)
                 coordinates.append(np.abs(body).ravel().astype(np.float32))
                 paths.append(np.abs(path).ravel().astype(np.float32))
         if missing:
-            raise DatasetError(f"expected complete recordings, found {missing} missing values (NaN)")
+            more = ", ..." if len(incomplete) > 3 else ""
+            raise DatasetError(
+                f"expected complete recordings, found {missing} missing values (NaN) in {len(incomplete)} recordings "
+                f"({', '.join(incomplete[:3])}{more})"
+            )
         if not coordinates:
             raise DatasetError("expected at least one training recording, found none")
         scale = float(np.quantile(np.concatenate(coordinates), self.quantile))
@@ -150,6 +160,9 @@ class Recipe:
             counts.unaligned += not aligned
             counts.values += values.size
             counts.clipped += int((np.abs(values) > 1).sum())
+            start, end = piece or (0, len(sequence))
+            if (end - start) * self.fps / sequence.fps > 4 * len(body) + 4:
+                counts.thinned.append(sequence.name)
         return np.clip(values, -1, 1).astype(np.float32)
 
     def _in_metres(
@@ -171,10 +184,10 @@ class Recipe:
         return body @ rotation.T, path @ rotation.T, True
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as plain values, the skeleton too."""
-        return {**asdict(self), "skeleton": self.skeleton.to_dict()}
+        """All fields but the skeleton as plain values."""
+        return {name: value for name, value in asdict(self).items() if name != "skeleton"}
 
     @classmethod
-    def from_dict(cls, table: dict[str, Any]) -> Recipe:
+    def from_dict(cls, table: dict[str, Any], skeleton: Skeleton) -> Recipe:
         """The inverse of ``to_dict``."""
-        return cls(**{**table, "skeleton": Skeleton.from_dict(table["skeleton"])})
+        return cls(skeleton, **table)

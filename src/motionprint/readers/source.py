@@ -32,7 +32,8 @@ class Source:
     Raises
     ------
     DatasetError
-        If there is nothing at ``path``, or it is no archive that can be read, or a member leads out of it.
+        If there is nothing at ``path``, or a pipe or device, or it is no archive that can be read, or a member
+        leads out of it.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -45,6 +46,9 @@ class Source:
         self._folders: dict[str, list[str]] | None = None
         if not self.path.exists():
             raise DatasetError(f"{path}: expected a folder, a file or a .zip archive, found nothing")
+        if not (self.path.is_dir() or self.path.is_file()):
+            raise DatasetError(f"{path}: expected a folder, a file or a .zip archive, found a pipe, socket or device")
+        _require_text(str(self.path))
         self._folder = self.path if self.path.is_dir() else self.path.parent
         if self.path.is_dir():
             self._names: list[str] | None = None
@@ -77,9 +81,20 @@ class Source:
         return self._archive is None and not self.path.is_dir()
 
     def names(self) -> list[str]:
-        """The files, sorted, with ``/`` between folders; hidden ones (``.x``, ``__MACOSX``) are left out."""
+        """The files, sorted, with ``/`` between folders; hidden ones (``.x``, ``__MACOSX``) are left out.
+
+        Pipes, sockets and devices are no files.
+
+        Raises
+        ------
+        DatasetError
+            If the name of a file is no text.
+        """
         if self._names is None:
-            self._names = sorted(_walk(self.path))
+            names = sorted(_walk(self.path))
+            for name in names:
+                _require_text(str(self.path / name))
+            self._names = names
         return list(self._names)
 
     def label(self, name: str | None = None) -> str:
@@ -105,9 +120,11 @@ class Source:
             _require_inside(name, self.label())
             path = self._folder / name
         try:
-            size = path.stat().st_size
-            if size > MAX_BYTES:
-                raise DatasetError(f"{path}: expected at most {MAX_BYTES} bytes, found {size}")
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise DatasetError(f"{path}: expected a file, found a folder, pipe, socket or device")
+            if status.st_size > MAX_BYTES:
+                raise DatasetError(f"{path}: expected at most {MAX_BYTES} bytes, found {status.st_size}")
             return path.read_bytes()
         except OSError as error:
             raise DatasetError(f"{path}: expected a file that can be read, found: {error.strerror or error}") from error
@@ -144,7 +161,7 @@ class Source:
         """Names for the files of a folder on the disk that may lie above the source."""
         if folder not in self._listed:
             try:
-                paths = sorted(path for path in folder.iterdir() if path.is_file())
+                paths = sorted(path for path in folder.iterdir() if path.is_file() and _is_text(str(path)))
             except OSError:
                 paths = []
             self._above.update((str(path), path) for path in paths)
@@ -213,6 +230,20 @@ def _require_inside(name: str, where: str) -> None:
         raise DatasetError(f"{where}: expected files inside it, found {name!r}, which leads out of it")
 
 
+def _is_text(name: str) -> bool:
+    """Whether a name can be written down: on some systems names are bytes, which need not be text."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _require_text(path: str) -> None:
+    if not _is_text(path):
+        raise DatasetError(f"{path!a}: expected a name in UTF-8, found other bytes; rename it")
+
+
 def _hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
@@ -233,5 +264,13 @@ def _walk(top: Path) -> Iterator[str]:
                 inner.remove(each)
             seen.add(real)
         for each in files:
-            if not _hidden(each):
+            if not _hidden(each) and _may_be_read(here / each):
                 yield (here / each).relative_to(top).as_posix()
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether a path is no pipe, socket or device; a link that leads nowhere fails by name once it is read."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True

@@ -7,47 +7,71 @@ then still the old one.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Literal
 
 from motionprint.errors import DatasetError
+from motionprint.store.dataset import FILES
 
-__all__ = ["OURS", "new_file", "new_folder"]
+__all__ = ["Kind", "new_file", "new_folder"]
 
-OURS = ("prepare.json", "config.json")
-"""A folder that holds one of these was written by motionprint, so that overwriting it removes nothing else."""
+Kind = Literal["dataset", "run"]
+"""What a folder is."""
+
+_TITLES: dict[Kind, str] = {"dataset": "a data set", "run": "a run"}
+_MARKS: dict[Kind, str] = {"dataset": "prepare.json", "run": "config.json"}  # every folder of the kind has it
+_NAMES: dict[Kind, tuple[str, ...]] = {
+    "dataset": FILES,
+    "run": ("config.json", "model.safetensors", "log.csv", "tensorboard"),
+}
+"""All that motionprint writes into a folder of the kind: a folder that holds anything else is never replaced."""
 
 
 @contextlib.contextmanager
-def new_folder(out: str | Path, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(
+    out: str | Path,
+    overwrite: bool = False,
+    *,
+    kind: Kind = "dataset",
+    inputs: Iterable[str | Path] = (),
+) -> Iterator[Path]:
     """A folder to fill, which gets the name ``out`` once the block ends without an error.
+
+    Parameters
+    ----------
+    overwrite
+        Whether a folder of that name may be replaced: an empty one, or one of the same kind in which nothing lies
+        that motionprint did not write.
+    kind
+        What is built: a data set or a run.
+    inputs
+        Files and folders that are read meanwhile: ``out`` has to lie apart from them.
 
     Raises
     ------
     DatasetError
-        If ``out`` exists and may not be overwritten, or is not empty and not a folder that motionprint wrote.
+        If ``out`` exists and may not be replaced (the text names what lies in it), or is, holds or lies in an input.
     """
-    target = Path(os.path.abspath(out))
+    target = Path(os.path.realpath(out))
+    for path in inputs:
+        _refuse_input(target, out, path)
     _refuse_existing(target, out, overwrite)
-    if target.exists():
-        if not target.is_dir():
-            raise DatasetError(f"{out}: expected a folder to replace, found a file")
-        if any(target.iterdir()) and not any((target / name).exists() for name in OURS):
-            raise DatasetError(
-                f"{out}: expected a folder that motionprint wrote to replace, found none of {_ours()} in it"
-            )
+    _refuse_foreign(target, out, kind)
     with _signals(), _parents(target):
         building = _beside(target, "building")
         building.mkdir()
         try:
             yield building
             _refuse_existing(target, out, overwrite)
+            _refuse_foreign(target, out, kind)
             _replace_folder(building, target)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
@@ -61,30 +85,95 @@ def new_file(out: str | Path, overwrite: bool = False) -> Iterator[Path]:
     Raises
     ------
     DatasetError
-        If ``out`` exists and may not be overwritten, or is a folder.
+        If ``out`` exists and may not be overwritten, is a folder, or is a file of a data set or a run.
     """
     target = Path(os.path.abspath(out))
     if target.is_dir():
         raise DatasetError(f"{out}: expected a file to write, found a folder")
     _refuse_existing(target, out, overwrite)
+    _refuse_part(target, out)
     with _signals(), _parents(target):
         building = _beside(target, "building")
         try:
             yield building
             _refuse_existing(target, out, overwrite)
+            _refuse_part(target, out)
             building.replace(target)
         except BaseException:
             building.unlink(missing_ok=True)
             raise
 
 
-def _ours() -> str:
-    return " or ".join(OURS)
+# ---- what is never replaced --------------------------------------------------------------------------------------
 
 
 def _refuse_existing(target: Path, out: str | Path, overwrite: bool) -> None:
     if os.path.lexists(target) and not overwrite:
         raise DatasetError(f"{out}: exists; --overwrite replaces it")
+
+
+def _refuse_input(target: Path, out: str | Path, path: str | Path) -> None:
+    read = Path(os.path.realpath(path))
+    if target == read:
+        raise DatasetError(f"{out}: expected an output apart from what is read, found the same path")
+    if read in target.parents:
+        raise DatasetError(f"{out}: expected an output apart from what is read, found that it lies in {path}")
+    if target in read.parents:
+        raise DatasetError(f"{out}: expected an output apart from what is read, found that it holds {path}")
+
+
+def _refuse_foreign(target: Path, out: str | Path, kind: Kind) -> None:
+    """Refuse to replace anything but a folder in which all is what motionprint writes for this kind."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise DatasetError(f"{out}: expected a folder to replace, found a file")
+    expected = f"{out}: expected {_TITLES[kind]} that motionprint wrote to replace"
+    try:
+        entries = sorted(target.iterdir())
+        foreign = [entry.name for entry in entries if not _ours(entry, kind)]
+    except OSError as error:
+        raise DatasetError(f"{expected}, found: {error.strerror}") from error
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise DatasetError(f"{expected}, found {foreign[0]!a}{more} in it, which is none of its files")
+    if entries and not (target / _MARKS[kind]).exists():
+        raise DatasetError(f"{expected}, found no {_MARKS[kind]} in it")
+
+
+def _ours(entry: Path, kind: Kind) -> bool:
+    """Whether an entry of a folder is one that motionprint writes into a folder of this kind."""
+    if entry.name == "tensorboard" and kind == "run":
+        return entry.is_dir() and all(each.name.startswith("events.out.tfevents.") for each in entry.iterdir())
+    if _plain_name(entry.name) not in _NAMES[kind] or entry.is_dir():
+        return False
+    return entry.name != "config.json" or _is_run_config(entry)  # many other programs write a config.json
+
+
+def _plain_name(name: str) -> str:
+    """The name of a file, also where a process that was killed has left it half-written as ``.NAME.writing``."""
+    if name.startswith(".") and name.endswith(".writing"):
+        return name[1 : -len(".writing")]
+    return name
+
+
+def _is_run_config(file: Path) -> bool:
+    """Whether a config.json is that of a run; a damaged one counts as such."""
+    try:
+        table = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return True
+    return isinstance(table, dict) and "recipe" in table
+
+
+def _refuse_part(target: Path, out: str | Path) -> None:
+    """Refuse to overwrite a single file of a data set or a run."""
+    for kind, mark in _MARKS.items():
+        if target.exists() and _plain_name(target.name) in _NAMES[kind] and (target.parent / mark).exists():
+            raise DatasetError(f"{out}: expected a file of its own to replace, found {target.name} of {_TITLES[kind]}")
+
+
+# ---- building and placing ----------------------------------------------------------------------------------------
 
 
 def _beside(target: Path, what: str) -> Path:

@@ -19,7 +19,7 @@ from motionprint.skeleton import Skeleton
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "FILES", "MotionDataset", "open_dataset"]
+__all__ = ["COLUMNS", "FILES", "MotionDataset", "check_prepare", "open_dataset"]
 
 FILES = ("positions.npy", "index.parquet", "skeleton.json", "protocols.json", "prepare.json")
 """What a data set folder holds."""
@@ -172,8 +172,27 @@ class MotionDataset:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The preprocessing that suits it: ``alignment``, ``max_length``, ``window_over`` where it has its own."""
+        """The preprocessing that suits it: ``alignment``, ``max_length``, ``window_over`` where it has its own.
+
+        Raises
+        ------
+        DatasetError
+            If ``prepare.json`` says something else.
+        """
+        check_prepare(self.folder / "prepare.json", self.prepare)
         return {"alignment": "heading", "max_length": 35, **self.prepare.get("preprocessing", {})}
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """What was left out when it was made: name -> why.
+
+        Raises
+        ------
+        DatasetError
+            If ``prepare.json`` says something else.
+        """
+        check_prepare(self.folder / "prepare.json", self.prepare)
+        return {each["name"]: each["reason"] for each in self.prepare.get("left_out", [])}
 
     @cached_property
     def protocols(self) -> dict[str, list[dict[str, list[str]]]]:
@@ -224,7 +243,7 @@ def _reopen(folder: Path, rows: npt.NDArray[np.int64] | None) -> MotionDataset:
 def _json(path: Path) -> dict[str, Any]:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: expected JSON: {error}") from error
     if not isinstance(table, dict):
         raise DatasetError(f"{path}: expected a JSON object, found {type(table).__name__}")
@@ -235,35 +254,41 @@ def _positions(path: Path, joints: int) -> npt.NDArray[np.float32]:
     try:
         if path.stat().st_size == 0:
             raise ValueError("the file is empty")
-        positions = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+        positions = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, OverflowError, SyntaxError) as error:  # whatever its header makes of itself
         raise DatasetError(f"{path}: expected an array of positions: {' '.join(str(error).split())}") from error
     if positions.dtype != np.float32 or positions.ndim != 3 or positions.shape[1:] != (joints, 3):
         raise DatasetError(
             f"{path}: expected float32 (frames, {joints}, 3) for the skeleton's {joints} joints, "
             f"found {positions.dtype} {positions.shape}"
         )
-    return positions  # type: ignore[no-any-return]
+    return positions
 
 
 def _index(path: Path, frames: int) -> pd.DataFrame:
     import pandas as pd
+    import pyarrow as pa
 
     try:
         index = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise DatasetError(f"{path}: expected a Parquet table: {' '.join(str(error).split())}") from error
     missing = [column for column in COLUMNS if column not in index.columns]
     if missing:
         raise DatasetError(f"{path}: expected the columns {', '.join(COLUMNS)}; missing {', '.join(missing)}")
+    for column in ("name", "sha256", "label", "subject", "source"):
+        texts = index[column] if column in ("name", "sha256") else index[column].dropna()
+        for row in np.flatnonzero([not isinstance(text, str) for text in texts])[:1]:
+            raise DatasetError(f"{path}: expected text under {column}, found {texts.iloc[row]!r}")
     names = index["name"]
     if names.duplicated().any():
         raise DatasetError(f"{path}: expected unique names, found {names[names.duplicated()].iloc[0]} more than once")
     try:
         offsets, lengths = index["offset"].to_numpy(dtype=np.int64), index["length"].to_numpy(dtype=np.int64)
         rates = index["fps"].to_numpy(dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DatasetError(f"{path}: expected numbers under offset, length and fps: {error}") from error
+        index["person"].to_numpy(dtype=np.int64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DatasetError(f"{path}: expected numbers under offset, length, fps and person: {error}") from error
     for row in np.flatnonzero(lengths < 1)[:1]:
         raise DatasetError(f"{path}: {names[row]}: expected a length of at least 1, found {lengths[row]}")
     for row in np.flatnonzero(~(np.isfinite(rates) & (rates > 0)))[:1]:
@@ -283,6 +308,9 @@ def _check_protocols(path: Path, protocols: dict[str, Any], known: set[str]) -> 
         for number, fold in enumerate(folds):
             if not isinstance(fold, dict) or set(fold) != {"train", "test"}:
                 raise DatasetError(f"{path}: {protocol}, fold {number}: expected the names that train and that test")
+            for side in ("train", "test"):
+                if not isinstance(fold[side], list) or not all(isinstance(name, str) for name in fold[side]):
+                    raise DatasetError(f"{path}: {protocol}, fold {number}: expected a list of names under {side}")
             train, test = set(fold["train"]), set(fold["test"])
             if not train | test <= known:
                 raise DatasetError(
@@ -290,3 +318,25 @@ def _check_protocols(path: Path, protocols: dict[str, Any], known: set[str]) -> 
                 )
             if train & test:
                 raise DatasetError(f"{path}: {protocol}, fold {number}: {min(train & test)} both trains and tests")
+
+
+_PREPROCESSING = {"alignment": str, "max_length": int | None, "window_over": int}
+"""What a data set may say of its preprocessing, and the types of the values."""
+
+
+def check_prepare(path: Path, table: dict[str, Any]) -> None:
+    """Refuse a ``prepare.json`` whose ``preprocessing`` or ``left_out`` nobody could use."""
+    given = table.get("preprocessing", {})
+    if not isinstance(given, dict):
+        raise DatasetError(f"{path}: preprocessing: expected an object, found {given!r}")
+    for key, value in given.items():
+        if key not in _PREPROCESSING:
+            raise DatasetError(f"{path}: preprocessing: expected {', '.join(_PREPROCESSING)}; found {key!r}")
+        if not isinstance(value, _PREPROCESSING[key]) or isinstance(value, bool):
+            raise DatasetError(f"{path}: preprocessing: {key}: expected another value than {value!r}")
+    left_out = table.get("left_out", [])
+    if not isinstance(left_out, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("name"), str) and isinstance(each.get("reason"), str)
+        for each in left_out
+    ):
+        raise DatasetError(f"{path}: left_out: expected a list of objects with name and reason")

@@ -54,11 +54,10 @@ def describe(path: str | Path) -> dict[str, Any]:
 
 def describe_dataset(dataset: MotionDataset) -> dict[str, Any]:
     """The figures of a data set; only its missing values need a look at its frames if ``prepare.json`` lacks them."""
-    index, prepare = dataset.index, dataset.prepare
+    index = dataset.index
     labels, subjects = index["label"], index["subject"]
     seconds = float((index["length"] / index["fps"]).sum())
     rates = sorted(set(index["fps"].astype(float)))
-    left_out = prepare.get("left_out", [])
     repeated = index["sha256"].duplicated(keep=False)
     return {
         "kind": "dataset",
@@ -82,7 +81,7 @@ def describe_dataset(dataset: MotionDataset) -> dict[str, Any]:
         },
         "preprocessing": dataset.defaults,
         "missing_values": _missing(dataset),
-        "left_out": {each["name"]: each["reason"] for each in left_out},
+        "left_out": dataset.left_out,
         "duplicates": int(repeated.sum() - index.loc[repeated, "sha256"].nunique()),
     }
 

@@ -15,7 +15,7 @@ from motionprint.errors import DatasetError
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 from motionprint.store.atomic import new_folder
-from motionprint.store.dataset import COLUMNS, MotionDataset, open_dataset
+from motionprint.store.dataset import COLUMNS, MotionDataset, check_prepare, open_dataset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,8 +129,9 @@ class DatasetWriter:
         Raises
         ------
         DatasetError
-            If nothing has been written.
+            If nothing has been written, or ``prepare`` declares a preprocessing that is none.
         """
+        check_prepare(self.folder / "prepare.json", prepare)
         if self.skeleton is None:
             raise DatasetError("expected at least one sequence for a data set, found none")
         self._file.seek(0)

@@ -17,7 +17,7 @@ from motionprint.errors import MotionprintError
 from motionprint.methods import Method
 from motionprint.training.settings import TrainingSettings
 
-__all__ = ["Trainer", "gradients"]
+__all__ = ["Trainer", "gradients", "interrupts"]
 
 
 def gradients(networks: Mapping[str, nn.Module], objectives: Mapping[str, Tensor]) -> None:
@@ -51,21 +51,21 @@ class Trainer:
         self.device = next(method.parameters()).device
         self.optimiser = torch.optim.Adam(method.parameters(), lr=settings.learning_rate, foreach=False)
 
-    def run(self, after_step: Callable[[int, Mapping[str, float]], None]) -> bool:
-        """Train up to ``settings.steps``; False where Ctrl-C ended it, after a whole step.
+    def run(self, after_step: Callable[[int, Mapping[str, float]], None], interrupted: Callable[[], int]) -> int:
+        """Train up to ``settings.steps``; 0, or the number of the signal that ended it after a whole step.
 
         ``after_step`` is called with the number of steps done and, by network, its objective and the norm of its
-        gradient (``NAME_gradient``).
+        gradient (``NAME_gradient``); ``interrupted`` (see `interrupts`) is asked after that.
         """
         self.method.train()
         devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), _interrupts() as interrupted:
+        with torch.random.fork_rng(devices=devices):
             while self.step < self.settings.steps:
                 values = self._one_step()
                 after_step(self.step, values)
                 if interrupted():
-                    return False
-        return True
+                    return interrupted()
+        return 0
 
     def _one_step(self) -> dict[str, float]:
         # what a step draws depends on the seed and the step alone: a run taken up again draws the same
@@ -82,7 +82,7 @@ class Trainer:
         if wrong:
             raise MotionprintError(
                 f"step {self.step}: expected finite objectives, found {wrong[0]} = {values[wrong[0]]}; "
-                "the weights before this step are kept: try a smaller learning_rate"
+                "try a smaller learning_rate"
             )
         self.optimiser.step()
         for name, bound in self.method.bounds.items():
@@ -116,22 +116,25 @@ class Trainer:
 
 
 @contextlib.contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C wait for the end of a step; the second one interrupts at once."""
-    asked = False
+def interrupts() -> Iterator[Callable[[], int]]:
+    """Let the first Ctrl-C or SIGTERM wait for the end of a step; the second one interrupts at once.
+
+    Gives a function that returns the number of the signal that was received, or 0.
+    """
+    asked = 0
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield lambda: 0
         return
-    previous = signal.getsignal(signal.SIGINT)
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         if asked:
             raise KeyboardInterrupt
-        asked = True
+        asked = number
 
-    signal.signal(signal.SIGINT, ask)
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: asked
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

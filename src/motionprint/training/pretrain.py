@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from motionprint.skeleton import Skeleton
 from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.atomic import new_folder
 from motionprint.store.protocols import resolve
-from motionprint.training.loop import Trainer
+from motionprint.training.loop import Trainer, interrupts
 from motionprint.training.run import (
     CONFIG,
     WEIGHTS,
@@ -118,8 +121,9 @@ def train_on(
         if report is not None:
             report(step, trainer.settings.steps, _line(values))
 
-    if not trainer.run(after_step):
-        raise KeyboardInterrupt
+    with interrupts() as interrupted:
+        stopped = trainer.run(after_step, interrupted)
+    _raise_for(stopped)
     return Run(config, recipe, trainer.method.eval(), trainer.step)
 
 
@@ -162,22 +166,27 @@ def pretrain(
     wanted = dict(changes or {})
     if steps is not None and epochs is not None:
         raise SettingsError("expected steps or epochs, found both")
-    if steps is not None:
-        wanted["steps"] = steps
-    config, recipe = configure(
-        opened.skeleton, method=method, preset=preset, changes=wanted, defaults=opened.defaults, seed=seed
-    )
-    config |= {"dataset": opened.name, "protocol": protocol, "fold": split.fold, "epochs": epochs}
     folder = Path(out)
     resuming = resume and folder.exists()
     if folder.exists() and not (resuming or overwrite):
         raise DatasetError(f"{out}: exists; --resume continues it, --overwrite replaces it")
-    if resuming:
-        before = read_config(folder)
-        _refuse_other(before, config, recipe, training, folder)
-        command = before.get("command")  # the one that began the run
+    before = read_config(folder) if resuming else {}
+    if steps is not None:
+        wanted["steps"] = steps
+    elif resuming and epochs is None:
+        wanted.setdefault("steps", before["training"]["steps"])
+    config, recipe = configure(
+        opened.skeleton, method=method, preset=preset, changes=wanted, defaults=opened.defaults, seed=seed
+    )
+    config |= {"dataset": opened.name, "protocol": protocol, "fold": split.fold, "epochs": epochs}
     config["command"] = command
-    config, recipe, trainer = _start(training, config, recipe, device, epochs=epochs, report=report)
+    if resuming:
+        _refuse_other(before, config, recipe, training, folder)
+        config |= {"command": before.get("command"), "resumed": [*before.get("resumed", []), command]}
+    try:
+        config, recipe, trainer = _start(training, config, recipe, device, epochs=epochs, report=report)
+    except DatasetError as error:
+        raise DatasetError(f"{opened.folder}: {error}") from error
     if resuming:
         tensors, done = read_tensors(folder / WEIGHTS)
         trainer.load_state(tensors, done)
@@ -185,15 +194,29 @@ def pretrain(
             raise SettingsError(
                 f"{folder}: expected at least the {trainer.step} steps that are done, found {trainer.settings.steps}"
             )
-        write_config(config, folder / CONFIG)
-    else:
-        with new_folder(folder, overwrite=overwrite) as building:
-            write_config(config, building / CONFIG)
-            write_tensors(trainer.state(), 0, building / WEIGHTS)
-    finished = _write_while(trainer, folder, tensorboard, report)
-    if not finished:
-        raise KeyboardInterrupt
+    with interrupts() as interrupted, ExitStack() as stack:
+        place, placed = folder, None
+        if not resuming:  # under a temporary name until there is a checkpoint: what fails before leaves nothing behind
+            place = stack.enter_context(new_folder(folder, overwrite=overwrite, kind="run", inputs=[opened.folder]))
+            placed = partial(_placed, stack, folder)
+        write_config(config, place / CONFIG)
+        stopped = _write_while(trainer, place, tensorboard, report, interrupted, placed)
+    _raise_for(stopped)
     return load_run(folder, str(trainer.device))
+
+
+def _placed(stack: ExitStack, folder: Path) -> Path:
+    """Give the run folder its name; it is written to under that name from now on."""
+    stack.close()
+    return folder
+
+
+def _raise_for(signal_number: int) -> None:
+    """End as the signal that stopped training asks for."""
+    if signal_number == signal.SIGINT:
+        raise KeyboardInterrupt
+    if signal_number:
+        raise SystemExit(128 + signal_number)
 
 
 def _start(
@@ -231,9 +254,11 @@ def _start(
     )
     if epochs is not None:
         training = replace(training, steps=epochs * crops.steps_per_epoch)
+    counts.thinned = list(dict.fromkeys(counts.thinned))
     config |= {
         "training": asdict(training),
         "recipe": recipe.to_dict(),
+        "skeleton": recipe.skeleton.to_dict(),
         "fitted": _hashes(sequences),
         "counts": asdict(counts),
         "versions": versions(),
@@ -271,32 +296,50 @@ def _line(values: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in values.items() if not name.endswith("_gradient"))
 
 
-def _write_while(trainer: Trainer, folder: Path, tensorboard: bool, report: Report | None) -> bool:
-    """Train, and keep log and checkpoints; False where Ctrl-C ended it."""
+def _write_while(
+    trainer: Trainer,
+    folder: Path,
+    tensorboard: bool,
+    report: Report | None,
+    interrupted: Callable[[], int],
+    first_checkpoint: Callable[[], Path] | None,
+) -> int:
+    """Train, and keep log and checkpoints; the number of the signal that ended it, or 0.
+
+    ``first_checkpoint`` is called once there is one, and says where the folder is from then on.
+    """
     settings = trainer.settings
-    log = _Log(folder / LOG, trainer.step, list(trainer.method.networks), tensorboard)
-    started, first = time.monotonic(), trainer.step
+    log = _Log(folder, trainer.step, list(trainer.method.networks), tensorboard)
+    first = trainer.step
+
+    def checkpoint() -> None:
+        nonlocal first_checkpoint
+        write_tensors(trainer.state(), trainer.step, log.folder / WEIGHTS)
+        if first_checkpoint is not None:
+            log.folder = first_checkpoint()
+            first_checkpoint = None
 
     def after_step(step: int, values: Mapping[str, float]) -> None:
         log.add(values)
         if step % settings.log_every == 0 or step == settings.steps:
-            log.write(step, step / trainer.crops.steps_per_epoch, time.monotonic() - started)
+            log.write(step, step / trainer.crops.steps_per_epoch)
         if step % settings.checkpoint_every == 0 or step == settings.steps:
-            write_tensors(trainer.state(), step, folder / WEIGHTS)
+            checkpoint()
         if report is not None:
             report(step - first, settings.steps - first, _line(values))
 
-    finished = trainer.run(after_step)
-    if not finished:
-        write_tensors(trainer.state(), trainer.step, folder / WEIGHTS)
-    return finished
+    stopped = trainer.run(after_step, interrupted)
+    if stopped or settings.steps == 0:
+        checkpoint()
+    return stopped
 
 
 class _Log:
     """``log.csv``: step, epoch, seconds, then the mean of every objective and gradient norm since the last line."""
 
-    def __init__(self, file: Path, step: int, networks: Sequence[str], tensorboard: bool) -> None:
-        self.file = file
+    def __init__(self, folder: Path, step: int, networks: Sequence[str], tensorboard: bool) -> None:
+        self.folder = folder
+        file = folder / LOG
         self.columns = [column for name in networks for column in (name, f"{name}_gradient")]
         self.sums = dict.fromkeys(self.columns, 0.0)
         self.count = 0
@@ -306,11 +349,13 @@ class _Log:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError as error:
                 raise SettingsError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
-            self.writer = SummaryWriter(file.parent / "tensorboard", purge_step=step)
+            self.writer = SummaryWriter(folder / "tensorboard", purge_step=step)
         lines = [["step", "epoch", "seconds", *self.columns]]
         if step and file.is_file():  # lines after the checkpoint will be written again
             with open(file, newline="", encoding="utf-8") as opened:
                 lines += [line for line in list(csv.reader(opened))[1:] if line and int(line[0]) <= step]
+        before = float(lines[-1][2]) if len(lines) > 1 else 0.0
+        self.started = time.monotonic() - before
         unfinished = file.with_name(f".{file.name}.writing")
         with open(unfinished, "w", newline="", encoding="utf-8") as opened:
             csv.writer(opened).writerows(lines)
@@ -321,9 +366,10 @@ class _Log:
             self.sums[column] += values[column]
         self.count += 1
 
-    def write(self, step: int, epoch: float, seconds: float) -> None:
+    def write(self, step: int, epoch: float) -> None:
+        seconds = time.monotonic() - self.started
         means = {column: value / self.count for column, value in self.sums.items()}
-        with open(self.file, "a", newline="", encoding="utf-8") as opened:
+        with open(self.folder / LOG, "a", newline="", encoding="utf-8") as opened:
             csv.writer(opened).writerow([step, f"{epoch:.4f}", f"{seconds:.2f}", *(f"{v:.6g}" for v in means.values())])
         if self.writer is not None:
             for column, value in means.items():

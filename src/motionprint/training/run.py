@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -19,11 +19,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 import motionprint
-from motionprint.errors import CheckpointError, MotionprintError, SettingsError
+from motionprint.errors import CheckpointError, SettingsError
 from motionprint.methods import METHODS, Method
 from motionprint.preprocessing import Recipe
 from motionprint.skeleton import Skeleton
 from motionprint.store.atomic import new_folder
+from motionprint.training.settings import TRAINING_PRESETS
 
 __all__ = [
     "CONFIG",
@@ -80,6 +81,15 @@ class Run:
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Settings of the method and of its training that are not the preset's (``steps`` aside)."""
+        preset = str(self.config["preset"])
+        standard = {**asdict(type(self.method).presets[preset]), **asdict(TRAINING_PRESETS[preset])}
+        found = {**self.config["settings"], **self.config["training"]}
+        free = ("steps", "checkpoint_every", "log_every")
+        return {name: value for name, value in found.items() if name not in free and standard.get(name) != value}
+
     def untrained(self) -> Run:
         """The same networks as they were before the first step: what training adds is measured against it."""
         method = build_method(self.config, self.recipe).to(self.device).eval()
@@ -119,9 +129,9 @@ def load_run(folder: str | Path, device: str = "cpu") -> Run:
     path = Path(folder)
     config = read_config(path)
     try:
-        recipe = Recipe.from_dict(config["recipe"])
+        recipe = Recipe.from_dict(config["recipe"], Skeleton.from_dict(config["skeleton"]))
         method = build_method(config, recipe)
-    except (KeyError, TypeError, MotionprintError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path / CONFIG}: expected a run's settings, found {error}") from error
     tensors, step = read_tensors(path / WEIGHTS, "model.")
     try:
@@ -134,7 +144,7 @@ def load_run(folder: str | Path, device: str = "cpu") -> Run:
 
 def save_run(run: Run, folder: str | Path, *, extra: Mapping[str, Any] | None = None, overwrite: bool = False) -> None:
     """Write a run that was trained in memory into a folder of its own."""
-    with new_folder(folder, overwrite=overwrite) as building:
+    with new_folder(folder, overwrite=overwrite, kind="run") as building:
         write_config({**run.config, **(extra or {})}, building / CONFIG)
         weights = {f"model.{name}": weight.cpu().contiguous() for name, weight in run.method.state_dict().items()}
         write_tensors(weights, run.steps, building / WEIGHTS)
@@ -156,10 +166,15 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CheckpointError(f"{file}: expected JSON: {error}") from error
-    missing = [key for key in ("method", "settings", "recipe", "seed", "fitted") if key not in config]
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{file}: expected the configuration of a run, found {type(config).__name__}")
+    keys = ("method", "preset", "settings", "training", "recipe", "skeleton", "seed", "fitted")
+    missing = [key for key in keys if key not in config]
     if missing:
         raise CheckpointError(f"{file}: expected the configuration of a run, missing {', '.join(missing)}")
-    return dict(config)
+    if not isinstance(config["fitted"], list) or not all(isinstance(item, str) for item in config["fitted"]):
+        raise CheckpointError(f"{file}: expected under fitted a list of hashes")
+    return config
 
 
 def write_tensors(tensors: Mapping[str, Tensor], step: int, file: Path) -> None:

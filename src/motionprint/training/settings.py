@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 
 from motionprint.errors import SettingsError
@@ -33,6 +34,11 @@ class TrainingSettings:
     """Steps that a line of log.csv averages over."""
 
     def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "crops", "shortest", "longest", "checkpoint_every", "log_every"):
+            try:
+                object.__setattr__(self, name, operator.index(getattr(self, name)))
+            except TypeError:
+                raise SettingsError(f"expected {name} to be a whole number, found {getattr(self, name)!r}") from None
         for name in ("steps", "batch_size", "crops", "shortest", "checkpoint_every", "log_every"):
             least = 0 if name == "steps" else 1
             if getattr(self, name) < least:

@@ -1,0 +1,34 @@
+"""What a recipe did to recordings, said where it matters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from motionprint.preprocessing import RecipeCounts
+
+__all__ = ["say_counts"]
+
+MANY_CLIPPED = 0.05
+"""The share of clipped values from which on something is probably wrong."""
+
+
+def say_counts(counts: RecipeCounts, recordings: int) -> None:
+    """A line for each thing that a user would want to know, on standard error."""
+    lines = []
+    if counts.windowed:
+        lines.append(f"{len(counts.windowed)} of {recordings} recordings were read in windows")
+    if counts.thinned:
+        lines.append(
+            f"{len(set(counts.thinned))} of {recordings} recordings were thinned to fewer than every fourth frame "
+            "(embed --window reads windows instead)"
+        )
+    if counts.unaligned:
+        lines.append(f"{counts.unaligned} of {counts.sequences} sequences could not be turned to the front")
+    if counts.clipped > MANY_CLIPPED * counts.values:
+        share = counts.clipped / counts.values
+        lines.append(f"{share:.0%} of the coordinates lie past the range that was fitted: is the unit right?")
+    for line in lines:
+        click.echo(f"note: {line}", err=True)
