@@ -289,7 +289,9 @@ def test_an_output_never_replaces_its_source(source: Path, tmp_path: Path) -> No
         with pytest.raises(DatasetError, match=f"data: expected an output apart from what is read, found {text}"):
             prepare("folder", inside, tmp_path / "data", overwrite=True)
     assert (tmp_path / "data" / "inside" / "x.bvh").exists()
-    with pytest.raises(DatasetError, match="expected an output apart from what is read, found that it lies in .*files"):
+    with pytest.raises(
+        DatasetError, match=r"expected an output apart from what is read, found that it lies in .*files"
+    ):
         prepare("folder", source, source / "data")
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "labels.csv").write_text("file,label\n")
@@ -301,7 +303,9 @@ def test_an_output_never_replaces_its_source(source: Path, tmp_path: Path) -> No
 def test_a_run_is_never_replaced_by_a_data_set(source: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text('{"recipe": {}}')
-    with pytest.raises(DatasetError, match="run: expected a data set that motionprint wrote .* found 'config.json' in"):
+    with pytest.raises(
+        DatasetError, match=r"run: expected a data set that motionprint wrote .* found 'config.json' in"
+    ):
         prepare("folder", source, tmp_path / "run", overwrite=True)
     assert left_behind(tmp_path / "run") == ["config.json"]
 

@@ -136,7 +136,7 @@ def test_a_summary_is_over_samplings_and_seeds_and_nothing_else():
     assert table["sd"][0] == pytest.approx(0.2)
     assert table["sd"][1:].isna().all()
     assert table["features"].tolist() == ["states", "F", "states", "states", "states"]
-    assert table["labels_per_class"].tolist() == [None, None, 2, None]
+    assert table["labels_per_class"].tolist() == [None, None, 2, None, None]
     assert not {"seed", "sampling", "seconds", "commit"} & set(table.columns)
 
 

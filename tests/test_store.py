@@ -279,8 +279,9 @@ def _change_json(file: Path, **change: Any) -> None:
             (lambda f, fold=fold: (f / "protocols.json").write_text(f'{{"p": [{fold}]}}'), "p, fold 0: expected the n")
             for fold in ('["w0"]', '[["w0"]]', "3")
         ),
-        (lambda f: _change_index(f, "person", 1, None), "expected numbers under offset, length, fps and person"),
-        (lambda f: _change_index(f, "name", 1, None), "expected text under name, found None"),
+        (lambda f: _change_index(f, "person", 1, None), "expected whole numbers under person"),
+        (lambda f: _change_index(f, "length", 1, None), "expected whole numbers under length"),
+        (lambda f: _change_index(f, "name", 1, None), "expected text under name, found"),
         (
             lambda f: pd.read_parquet(f / "index.parquet").assign(label=[1, 2, 3, 4]).to_parquet(f / "index.parquet"),
             "expected text under label, found 1",
@@ -300,6 +301,12 @@ def _change_json(file: Path, **change: Any) -> None:
             "p, fold 0: w0 both trains and tests",
         ),
         (lambda f: (f / "positions.npy").write_bytes(b""), "positions.npy: expected an array of positions: .*empty"),
+        (
+            lambda f: (f / "positions.npy").write_bytes(
+                (f / "positions.npy").read_bytes().replace(b"False, 'shape': (20", b"False, 'shape': ((0")
+            ),
+            "positions.npy: expected an array of positions",
+        ),
         (lambda f: os.truncate(f / "positions.npy", 200), "positions.npy: expected an array of positions"),
         (
             lambda f: np.save(f / "positions.npy", np.zeros((20, 3, 3))),
@@ -325,7 +332,7 @@ def _change_json(file: Path, **change: Any) -> None:
             lambda f: (
                 pd.read_parquet(f / "index.parquet").assign(fps=["a", "b", "c", "d"]).to_parquet(f / "index.parquet")
             ),
-            "expected numbers under offset, length, fps and person",
+            "expected numbers under fps",
         ),
     ],
 )
@@ -363,7 +370,7 @@ def test_preprocessing_that_is_none_is_said(folder: Path, given: Any, text: str)
 @pytest.mark.parametrize("given", [5, "x", [5], [{"name": "x"}], [{"name": "x", "reason": 4}], {"x": "reason"}])
 def test_a_list_of_what_was_left_out_that_is_none_is_said(folder: Path, given: Any) -> None:
     _change_json(folder / "prepare.json", left_out=given)
-    with pytest.raises(DatasetError, match="prepare.json: left_out: expected a list of objects with name and reason"):
+    with pytest.raises(DatasetError, match=r"prepare.json: left_out: expected a list of objects with name and reason"):
         describe(folder)
 
 
@@ -437,7 +444,9 @@ def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
 def test_overwriting_removes_no_folder_of_other_things(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("years")
-    with pytest.raises(DatasetError, match="home: expected a data set that motionprint wrote .* found 'thesis.tex' in"):
+    with pytest.raises(
+        DatasetError, match=r"home: expected a data set that motionprint wrote .* found 'thesis.tex' in"
+    ):
         write_dataset(tmp_path / "home", [sequence("x")], overwrite=True)
     assert (tmp_path / "home" / "thesis.tex").read_text() == "years"
     (tmp_path / "file").write_text("x")
@@ -522,7 +531,7 @@ def test_overwriting_names_what_motionprint_did_not_write(
 
 def test_what_was_put_into_a_folder_meanwhile_is_kept(tmp_path: Path) -> None:
     fill(tmp_path / "out", DATASET)
-    with pytest.raises(DatasetError, match="'notes.txt' in it"), new_folder(tmp_path / "out", overwrite=True):
+    with pytest.raises(DatasetError, match=r"'notes.txt' in it"), new_folder(tmp_path / "out", overwrite=True):
         (tmp_path / "out" / "notes.txt").write_text("x")
     assert contents(tmp_path / "out") == {**DATASET, "notes.txt": "x"}
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
@@ -255,7 +256,7 @@ def _positions(path: Path, joints: int) -> npt.NDArray[np.float32]:
         if path.stat().st_size == 0:
             raise ValueError("the file is empty")
         positions = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, OverflowError, SyntaxError) as error:  # whatever its header makes of itself
+    except (OSError, ValueError, OverflowError, SyntaxError, TokenError) as error:  # what a damaged header leads to
         raise DatasetError(f"{path}: expected an array of positions: {' '.join(str(error).split())}") from error
     if positions.dtype != np.float32 or positions.ndim != 3 or positions.shape[1:] != (joints, 3):
         raise DatasetError(
@@ -277,18 +278,24 @@ def _index(path: Path, frames: int) -> pd.DataFrame:
     if missing:
         raise DatasetError(f"{path}: expected the columns {', '.join(COLUMNS)}; missing {', '.join(missing)}")
     for column in ("name", "sha256", "label", "subject", "source"):
-        texts = index[column] if column in ("name", "sha256") else index[column].dropna()
-        for row in np.flatnonzero([not isinstance(text, str) for text in texts])[:1]:
-            raise DatasetError(f"{path}: expected text under {column}, found {texts.iloc[row]!r}")
+        try:
+            texts = (index[column] if column in ("name", "sha256") else index[column].dropna()).tolist()
+        except (ValueError, pa.ArrowException) as error:  # only here are they decoded
+            raise DatasetError(f"{path}: expected text under {column}: {error}") from error
+        for text in texts:
+            if not isinstance(text, str):
+                raise DatasetError(f"{path}: expected text under {column}, found {text}")
     names = index["name"]
     if names.duplicated().any():
         raise DatasetError(f"{path}: expected unique names, found {names[names.duplicated()].iloc[0]} more than once")
+    for column in ("offset", "length", "person"):
+        if not pd.api.types.is_integer_dtype(index[column]) or index[column].hasnans:
+            raise DatasetError(f"{path}: expected whole numbers under {column}")
     try:
-        offsets, lengths = index["offset"].to_numpy(dtype=np.int64), index["length"].to_numpy(dtype=np.int64)
         rates = index["fps"].to_numpy(dtype=np.float64)
-        index["person"].to_numpy(dtype=np.int64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise DatasetError(f"{path}: expected numbers under offset, length, fps and person: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"{path}: expected numbers under fps: {error}") from error
+    offsets, lengths = index["offset"].to_numpy(dtype=np.int64), index["length"].to_numpy(dtype=np.int64)
     for row in np.flatnonzero(lengths < 1)[:1]:
         raise DatasetError(f"{path}: {names[row]}: expected a length of at least 1, found {lengths[row]}")
     for row in np.flatnonzero(~(np.isfinite(rates) & (rates > 0)))[:1]:
