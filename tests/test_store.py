@@ -551,13 +551,11 @@ def test_a_folder_behind_a_link_is_replaced_where_it_lies(tmp_path: Path) -> Non
     ("out", "text"),
     [
         ("in", "found the same path"),
-        ("in/data", "found that it lies in .*in$"),
-        ("in/../in/a/b", "found that it lies in .*in$"),
         (".", "found that it holds .*in$"),
-        ("link/data", "found that it lies in .*in$"),
+        ("link", "found the same path"),
     ],
 )
-def test_an_output_lies_apart_from_what_is_read(tmp_path: Path, out: str, text: str) -> None:
+def test_an_output_never_replaces_what_is_read(tmp_path: Path, out: str, text: str) -> None:
     fill(tmp_path / "top" / "in", DATASET)
     (tmp_path / "top" / "link").symlink_to("in")
     before = contents(tmp_path)
@@ -567,8 +565,9 @@ def test_an_output_lies_apart_from_what_is_read(tmp_path: Path, out: str, text: 
     ):
         pytest.fail("the block is not to begin")
     assert contents(tmp_path) == before
-    with new_folder(tmp_path / "top" / "inner", inputs=[tmp_path / "top" / "in"]) as building:
-        (building / "new").write_text("x")
+    for apart in ("inner", "in/data"):  # `prepare folder . --out data` is what people type
+        with new_folder(tmp_path / "top" / apart, inputs=[tmp_path / "top" / "in"]) as building:
+            (building / "new").write_text("x")
 
 
 @pytest.mark.parametrize(

@@ -53,12 +53,12 @@ def new_folder(
     kind
         What is built: a data set or a run.
     inputs
-        Files and folders that are read meanwhile: ``out`` has to lie apart from them.
+        Files and folders that are read meanwhile: ``out`` may lie in one of them, but not replace it.
 
     Raises
     ------
     DatasetError
-        If ``out`` exists and may not be replaced (the text names what lies in it), or is, holds or lies in an input.
+        If ``out`` exists and may not be replaced (the text names what lies in it), or is or holds an input.
     """
     target = Path(os.path.realpath(out))
     for path in inputs:
@@ -116,8 +116,6 @@ def _refuse_input(target: Path, out: str | Path, path: str | Path) -> None:
     read = Path(os.path.realpath(path))
     if target == read:
         raise DatasetError(f"{out}: expected an output apart from what is read, found the same path")
-    if read in target.parents:
-        raise DatasetError(f"{out}: expected an output apart from what is read, found that it lies in {path}")
     if target in read.parents:
         raise DatasetError(f"{out}: expected an output apart from what is read, found that it holds {path}")
 
