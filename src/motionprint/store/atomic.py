@@ -21,7 +21,7 @@ from typing import Literal
 from motionprint.errors import DatasetError
 from motionprint.store.dataset import FILES
 
-__all__ = ["Kind", "new_file", "new_folder"]
+__all__ = ["Kind", "new_file", "new_folder", "replaced"]
 
 Kind = Literal["dataset", "run"]
 """What a folder is."""
@@ -102,6 +102,14 @@ def new_file(out: str | Path, overwrite: bool = False) -> Iterator[Path]:
         except BaseException:
             building.unlink(missing_ok=True)
             raise
+
+
+@contextlib.contextmanager
+def replaced(file: Path) -> Iterator[Path]:
+    """A path to write the new content of a file of our own to; the file is replaced at once or not at all."""
+    writing = file.with_name(f".{file.name}.writing")
+    yield writing
+    writing.replace(file)
 
 
 # ---- what is never replaced --------------------------------------------------------------------------------------

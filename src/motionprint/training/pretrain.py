@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ from motionprint.preprocessing import Recipe, RecipeCounts
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 from motionprint.store import MotionDataset, open_dataset
-from motionprint.store.atomic import new_folder
+from motionprint.store.atomic import new_folder, replaced
 from motionprint.store.protocols import resolve
 from motionprint.training.loop import Trainer, interrupts
 from motionprint.training.run import (
     CONFIG,
+    LOG,
     WEIGHTS,
     Run,
     build_method,
@@ -43,8 +45,6 @@ __all__ = ["Report", "configure", "known_settings", "pretrain", "train_on"]
 
 Report = Callable[[int, int | None, str], None]
 """Progress: steps done, steps in all (or None), a line of text."""
-
-LOG = "log.csv"
 
 
 def known_settings(method: str, preset: str) -> tuple[Any, TrainingSettings]:
@@ -114,17 +114,14 @@ def train_on(
     device: str = "auto",
     report: Report | None = None,
 ) -> Run:
-    """Fit the recipe and train in memory; nothing is written."""
-    config, recipe, trainer = _start(sequences, dict(config), recipe, device)
-
-    def after_step(step: int, values: Mapping[str, float]) -> None:
-        if report is not None:
-            report(step, trainer.settings.steps, _line(values))
-
-    with interrupts() as interrupted:
-        stopped = trainer.run(after_step, interrupted)
+    """Fit the recipe and train; the run is in memory, and `save_run` writes it."""
+    unnamed = {"dataset": None, "protocol": None, "fold": 0, "command": None}
+    config, recipe, trainer = _start(sequences, {**unnamed, **config}, recipe, device)
+    with TemporaryDirectory() as place, interrupts() as interrupted:
+        stopped = _write_while(trainer, Path(place), False, report, interrupted, None)
+        log = (Path(place) / LOG).read_text(encoding="utf-8")
     _raise_for(stopped)
-    return Run(config, recipe, trainer.method.eval(), trainer.step)
+    return Run(config, recipe, trainer.method.eval(), trainer.step, log=log)
 
 
 def pretrain(
@@ -356,10 +353,8 @@ class _Log:
                 lines += [line for line in list(csv.reader(opened))[1:] if line and int(line[0]) <= step]
         before = float(lines[-1][2]) if len(lines) > 1 else 0.0
         self.started = time.monotonic() - before
-        unfinished = file.with_name(f".{file.name}.writing")
-        with open(unfinished, "w", newline="", encoding="utf-8") as opened:
+        with replaced(file) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as opened:
             csv.writer(opened).writerows(lines)
-        unfinished.replace(file)
 
     def add(self, values: Mapping[str, float]) -> None:
         for column in self.columns:

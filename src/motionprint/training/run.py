@@ -23,11 +23,12 @@ from motionprint.errors import CheckpointError, SettingsError
 from motionprint.methods import METHODS, Method
 from motionprint.preprocessing import Recipe
 from motionprint.skeleton import Skeleton
-from motionprint.store.atomic import new_folder
+from motionprint.store.atomic import new_folder, replaced
 from motionprint.training.settings import TRAINING_PRESETS
 
 __all__ = [
     "CONFIG",
+    "LOG",
     "WEIGHTS",
     "Run",
     "build_method",
@@ -43,6 +44,8 @@ __all__ = [
 
 CONFIG = "config.json"
 """The file with everything but weights."""
+LOG = "log.csv"
+"""The file with objectives and gradient norms over the steps."""
 WEIGHTS = "model.safetensors"
 """The file with the weights and the optimiser's moments after the last checkpoint."""
 
@@ -61,6 +64,8 @@ class Run:
     """Training steps done."""
     folder: Path | None = None
     """Where it was loaded from."""
+    log: str = ""
+    """The text of ``log.csv`` of a run that was trained in memory."""
 
     @property
     def skeleton(self) -> Skeleton:
@@ -148,13 +153,13 @@ def save_run(run: Run, folder: str | Path, *, extra: Mapping[str, Any] | None = 
         write_config({**run.config, **(extra or {})}, building / CONFIG)
         weights = {f"model.{name}": weight.cpu().contiguous() for name, weight in run.method.state_dict().items()}
         write_tensors(weights, run.steps, building / WEIGHTS)
+        (building / LOG).write_text(run.log, encoding="utf-8")
 
 
 def write_config(config: Mapping[str, Any], file: Path) -> None:
     """Write a configuration; the file is replaced at once or not at all."""
-    unfinished = file.with_name(f".{file.name}.writing")
-    unfinished.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(file)
+    with replaced(file) as unfinished:
+        unfinished.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -179,13 +184,11 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def write_tensors(tensors: Mapping[str, Tensor], step: int, file: Path) -> None:
     """Write tensors and the step that they stand for; the file is replaced at once or not at all."""
-    unfinished = file.with_name(f".{file.name}.writing")
     content = save(dict(tensors), metadata={"step": str(step), "motionprint": motionprint.__version__})
-    with open(unfinished, "wb") as opened:
+    with replaced(file) as unfinished, open(unfinished, "wb") as opened:
         opened.write(content)
         opened.flush()
         os.fsync(opened.fileno())
-    unfinished.replace(file)
 
 
 def read_tensors(file: Path, prefix: str = "") -> tuple[dict[str, Tensor], int]:
