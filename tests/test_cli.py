@@ -292,6 +292,25 @@ def test_info_on_a_file(invoke: Invoke, takes: Path) -> None:
     assert re.search(r"^ *joints +16$", out, re.MULTILINE)
 
 
+def test_info_on_a_folder_of_files_is_a_summary(invoke: Invoke, takes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("motionprint.cli.info.LISTED", 5)
+    lines = invoke("info", takes).out.splitlines()
+    assert "persons         18" in lines
+    assert "  1: 16 joints" in lines
+    assert sum(line.endswith("45 frames, 30 frames/s, 1.5 s, 16 joints") for line in lines) == 5
+    assert lines[-1] == "... and 13 more: --json lists all"
+    assert len(json.loads(invoke("info", takes, "--json").out)["recordings"]) == 18
+
+
+def test_sigterm_is_said_in_one_line(invoke: Invoke, folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def terminated(path: object) -> None:
+        raise SystemExit(143)
+
+    monkeypatch.setattr("motionprint.store.describe.describe", terminated)
+    result = invoke("info", folders / "data")
+    assert (result.status, result.out, result.err) == (143, "", "motionprint: terminated\n")
+
+
 def test_info_on_a_run(invoke: Invoke, folders: Path) -> None:
     facts = json.loads(invoke("info", folders / "run", "--json").out)
     assert facts["kind"] == "run"

@@ -84,6 +84,8 @@ def _run(args: list[str]) -> int:
         return _fail(error.format_message())
     except (KeyboardInterrupt, EOFError, click.Abort):
         return _fail("interrupted", 130)
+    except SystemExit as stop:  # SIGTERM, once what was begun has been cleared away
+        return _fail("terminated", stop.code if isinstance(stop.code, int) else 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader (`| head`) has seen enough: nothing left to flush
     except Exception as error:

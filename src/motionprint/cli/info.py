@@ -10,6 +10,9 @@ import click
 
 from motionprint.cli.tables import print_facts
 
+LISTED = 20
+"""Recordings that are listed one by one."""
+
 
 @click.command("info", epilog="\b\nExample:\n  motionprint info data/hdm05")
 @click.argument("path", type=click.Path(path_type=Path))
@@ -24,8 +27,16 @@ def command(path: Path, as_json: bool) -> None:
         facts = describe(path)
     if as_json:
         click.echo(json.dumps(facts, default=str))
-    else:
-        print_facts(facts)
+        return
+    recordings = facts.pop("recordings", []) if facts["kind"] == "recordings" else []
+    print_facts(facts)
+    for recording in recordings[:LISTED]:
+        click.echo(
+            f"{recording['name']}: {recording['frames']} frames, {recording['fps']:g} frames/s, "
+            f"{recording['seconds']:.1f} s, {recording['joints']} joints"
+        )
+    if len(recordings) > LISTED:
+        click.echo(f"... and {len(recordings) - LISTED} more: --json lists all")
 
 
 def _run_facts(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from motionprint.errors import DatasetError
-from motionprint.readers import Source, motion_names, read
+from motionprint.readers import Source, motion_names, read_all
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import BODY_PARTS, Skeleton
 from motionprint.store.dataset import FILES, MotionDataset, open_dataset
@@ -38,17 +38,27 @@ def describe(path: str | Path) -> dict[str, Any]:
                 raise DatasetError(
                     f"{path}: expected a data set folder, a run folder or motion files, found none of them"
                 )
-    sequences = read(found)
-    if len(sequences) == 1:
-        return {"kind": "recording", "path": str(path), "persons": 1, **describe_sequence(sequences[0])}
+    each = [describe_sequence(sequence) for sequence in read_all(found)]  # one after another: frames are not kept
+    if len(each) == 1:
+        return {"kind": "recording", "path": str(path), "persons": 1, **each[0]}
+    skeletons: dict[str, dict[str, Any]] = {}
+    for facts in each:
+        parts = facts.pop("body_parts")
+        known = next((skeleton for skeleton in skeletons.values() if skeleton["body_parts"] == parts), None)
+        if known is None:
+            known = {"recordings": 0, "body_parts": parts}
+            skeletons[f"{len(skeletons) + 1}: {facts['joints']} joints"] = known
+        known["recordings"] += 1
     return {
         "kind": "recordings",
         "path": str(path),
-        "persons": len(sequences),
-        "frames": sum(len(sequence) for sequence in sequences),
-        "recordings": {
-            f"{number} {sequence.name}": describe_sequence(sequence) for number, sequence in enumerate(sequences)
-        },
+        "persons": len(each),
+        "frames": sum(facts["frames"] for facts in each),
+        "hours": sum(facts["seconds"] for facts in each) / 3600,
+        "fps": sorted({facts["fps"] for facts in each}),
+        "missing_values": sum(facts["missing_values"] for facts in each),
+        "skeletons": skeletons,
+        "recordings": each,
     }
 
 
