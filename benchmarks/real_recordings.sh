@@ -18,7 +18,7 @@ export OMP_NUM_THREADS=1
 
 one() { # NAME DATASET PROTOCOL SEED [pretrain's options]
     name=$1-s$4 data=data/$2 protocol=$3 seed=$4 labels=1,2,5,all
-    case $1 in *-ele | *-noF) labels=all ;; esac # these ask for the inpainting error
+    case $1 in *-ele | *-noF | *-settings-*) labels=all ;; esac # these do not ask about few labels
     shift 4
     [ -s "rows/$name.jsonl" ] && return
     motionprint pretrain "$data" --out "runs/$name" --protocol "$protocol" --seed "$seed" --device cpu --resume "$@" \
@@ -44,4 +44,4 @@ $short-noF $data $protocol $seed --condition none
 $short-noF-ele $data $protocol $seed --condition none --loss elementwise
 END
     done
-done | xargs -P "${3:-1}" -L 1 bash -euc 'one "$@"' one
+done | cat - <(printf 'nw-settings-%s nw_ucla cross-view-settings %s --steps %s\n' 1000 0 1000 1000 1 1000 2500 0 2500) | xargs -P "${3:-1}" -L 1 bash -euc 'one "$@"' one
