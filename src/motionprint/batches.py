@@ -175,7 +175,8 @@ class Crops:
         packing = Packing(tuple(drawn[:, 1].tolist()), device)
         time, sequence = packing.of_row
         frames = torch.from_numpy(self.frames[drawn[sequence, 0] + time]).to(device)
-        hidden = self._hide(len(drawn), np.random.default_rng([self.seed, 1, step]))  # (N, D)
+        rng = np.random.default_rng([self.seed, 1, step])
+        hidden = hide_parts(self.parts, len(drawn), self.hidden_parts, rng)  # (N, D)
         mask = torch.from_numpy(hidden[sequence] & (time > 0)[:, None]).to(device)
         return Batch(frames, mask, packing)
 
@@ -195,10 +196,6 @@ class Crops:
             chunk = chunk[np.argsort(-chunk[:, 1], kind="stable")]
             batches += [chunk[i : i + self.batch_size] for i in range(0, len(chunk), self.batch_size)]
         return [batches[i] for i in rng.permutation(len(batches))]
-
-    def _hide(self, count: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-        """(N, D): a random set of parts for each sequence."""
-        return hide_parts(self.parts, count, self.hidden_parts, rng)
 
 
 def hide_parts(

@@ -71,7 +71,6 @@ def run_demo(
         If ``out`` holds any of these already and may not be overwritten.
     """
     from motionprint.evaluation.evaluate import evaluate
-    from motionprint.evaluation.inpainting import first_frame_errors
     from motionprint.evaluation.rows import write_rows
     from motionprint.prepare import prepare
     from motionprint.store import open_dataset
@@ -101,7 +100,6 @@ def run_demo(
     split = resolve(dataset, PROTOCOL)
     test = dataset.subset(split.test)
     _draw(run, test, places["inpainting.png"], overwrite)
-    still = first_frame_errors(run, test)["inpaint_hidden"]["rmse_cm"]
     train_subjects = len(set(dataset.subset(split.train).subjects))
     return DemoResult(
         title=(
@@ -110,7 +108,7 @@ def run_demo(
             f"{train_subjects} others"
         ),
         lines=_table(rows),
-        inpainting=_sentence(rows, still),
+        inpainting=_sentence(rows),
         rows=rows,
         picture=places["inpainting.png"],
     )
@@ -137,14 +135,16 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     return lines
 
 
-def _sentence(rows: Sequence[Mapping[str, Any]], still: float) -> str:
+def _sentence(rows: Sequence[Mapping[str, Any]]) -> str:
     """The inpainting error over hidden values, with and without the print, beside the plainest guess."""
     found = {
-        row["condition"]: row["value"] for row in rows if row["task"] == "inpaint_hidden" and row["metric"] == "rmse_cm"
+        row["condition"] or row["method"]: row["value"]
+        for row in rows
+        if row["task"] == "inpaint_hidden" and row["metric"] == "rmse_cm"
     }
     return (
         f"inpainting error over hidden values: {found['F']:.1f} cm (with the print zeroed {found['zeroed']:.1f} cm; "
-        f"left as in the first frame {still:.1f} cm)"
+        f"left as in the first frame {found['first_frame']:.1f} cm)"
     )
 
 
@@ -154,9 +154,12 @@ def _draw(run: Any, test: MotionDataset, out: Path, overwrite: bool) -> None:
     from motionprint.pictures import inpainting_strip
     from motionprint.store.atomic import new_file
 
+    joints = [joint for part in HIDDEN_PARTS for joint in run.skeleton.body_parts[part]]
+
     def moved(sequence: SkeletonSequence) -> float:
-        original, hidden, _ = inpainted(run, sequence, HIDDEN_PARTS)
-        return float(np.linalg.norm(np.diff(original[:, hidden[-1]], axis=0), axis=2).mean())
+        frames = run.recipe.apply(sequence)
+        path = frames.reshape(len(frames), len(run.skeleton), 3)[:, joints]  # (T, joints, 3)
+        return float(np.linalg.norm(np.diff(path, axis=0), axis=2).mean())
 
     sequence = max(test, key=moved)
     original, hidden, found = inpainted(run, sequence, HIDDEN_PARTS)

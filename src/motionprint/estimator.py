@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import operator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -101,7 +100,7 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise SettingsError(f"expected random_state to be an integer of at least 0, found {self.random_state!r}")
         sequences = self._sequences(X)
         defaults: dict[str, Any] = sequences.defaults if isinstance(sequences, MotionDataset) else {}
-        changes: dict[str, Any] = {} if self.steps is None else {"steps": _whole(self.steps)}
+        changes: dict[str, Any] = {} if self.steps is None else {"steps": self.steps}
         if self.alignment is not None:
             changes["alignment"] = self.alignment
         config, recipe = configure(
@@ -130,7 +129,7 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         parameters = {
             name: value.to_dict() if isinstance(value, Skeleton) else str(value) if isinstance(value, Path) else value
             for name, value in self.get_params().items()
-        } | {"steps": None if self.steps is None else _whole(self.steps), "random_state": int(self.random_state)}
+        } | {"steps": None if self.steps is None else int(self.steps), "random_state": int(self.random_state)}
         save_run(self.run_, folder, extra={"estimator": json.loads(json.dumps(parameters))})
 
     @classmethod
@@ -172,13 +171,6 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             SkeletonSequence(_array(item, number), float(self.fps), skeleton, name=f"sequence {number}")
             for number, item in enumerate(items)
         ]
-
-
-def _whole(steps: Any) -> int:
-    try:
-        return operator.index(steps)
-    except TypeError:
-        raise SettingsError(f"expected steps to be a whole number, found {steps!r}") from None
 
 
 def _array(item: Any, number: int) -> npt.NDArray[np.float32]:

@@ -145,9 +145,9 @@ def pretrain(
 ) -> Run:
     """Learn prints from a data set, without labels, into a run folder.
 
-    Only the protocol's training recordings are read; without a protocol, all are. Ctrl-C ends training after a
-    whole step, keeps the run usable and raises KeyboardInterrupt; ``resume`` takes a run up where its last
-    checkpoint left it and gives the weights of an uninterrupted one.
+    Only the protocol's training recordings are read; without a protocol, all are. Ctrl-C (or SIGTERM) ends training
+    after a whole step, keeps the run usable and raises KeyboardInterrupt (SystemExit); ``resume`` takes a run up where
+    its last checkpoint left it and gives the weights of an uninterrupted one.
 
     Raises
     ------
