@@ -14,6 +14,7 @@ DOCS = PACKAGE.parents[1] / "docs"
 
 ROWS: dict[str, float] = {
     "errors": 1,
+    "progress": 1,
     "skeleton": 1,
     "sequence": 1,
     "rotations": 1,

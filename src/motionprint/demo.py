@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from motionprint.errors import DatasetError
+from motionprint.progress import Report
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import BODY_PARTS
 from motionprint.store import MotionDataset
@@ -32,8 +33,6 @@ _LINES = (
     ("untrained encoder", {"method": "random", "features": "states"}),
     ("raw coordinates", {"method": "raw"}),
 )
-
-Report = Callable[[int, int | None, str], None]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import os
 import platform
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, nullcontext
@@ -23,6 +23,7 @@ from motionprint.corpora import CORPORA
 from motionprint.corpora.corpus import Corpus, Options, Recording, refuse_repeated
 from motionprint.corpora.folder import labels_from
 from motionprint.errors import DatasetError, MotionprintError, ReadError, SettingsError, SkeletonMismatchError
+from motionprint.progress import Report
 from motionprint.readers.source import Source
 from motionprint.sequence import SkeletonSequence
 from motionprint.store.atomic import new_folder
@@ -31,10 +32,8 @@ from motionprint.store.writer import DatasetWriter, Protocols, duplicates
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LeftOut", "Prepared", "Report", "prepare"]
+__all__ = ["LeftOut", "Prepared", "prepare"]
 
-Report = Callable[[int, int | None, str], None]
-"""Progress: (done, total or None, text)."""
 
 _NAMED = 100
 """How many names of a kind ``prepare.json`` lists where only their number matters."""

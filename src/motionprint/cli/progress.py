@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
-__all__ = ["Report", "progress", "quiet_option"]
+from motionprint.progress import Report
 
-Report = Callable[[int, int | None, str], None]
-"""What the library calls while it works: (done, total or None, text)."""
+__all__ = ["progress", "quiet_option"]
+
 
 SECONDS_BETWEEN_LINES = 10.0
 

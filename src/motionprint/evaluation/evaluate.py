@@ -29,6 +29,7 @@ from motionprint.evaluation.probes import PROBES, accuracy, draw_labelled, fit_p
 from motionprint.evaluation.raw import raw_prints
 from motionprint.evaluation.rows import build_row, provenance
 from motionprint.methods import Inpainting
+from motionprint.progress import Report
 from motionprint.store import MotionDataset
 from motionprint.store.protocols import Split, known_protocols, resolve
 from motionprint.training import Run
@@ -39,7 +40,6 @@ HIDING_SEED = 0
 """Which body parts are hidden for the inpainting error: the same for every run, so that runs can be compared."""
 
 Prints = npt.NDArray[np.float32]
-Report = Callable[[int, int | None, str], None]
 Labels = int | Literal["all"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from motionprint.batches import pack
 from motionprint.errors import DatasetError, SettingsError
 from motionprint.preprocessing import Recipe, RecipeCounts
 from motionprint.preprocessing.time import windows
+from motionprint.progress import Report
 from motionprint.sequence import SkeletonSequence
 from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.atomic import new_file
@@ -28,8 +29,6 @@ FEATURES = ("states", "F", "both")
 """Kinds of features: the encoder's last states, the paper's print F, or both side by side."""
 
 BATCH = 256
-
-Report = Callable[[int, int | None, str], None]
 
 
 def encode(

@@ -19,6 +19,7 @@ from motionprint.batches import Crops
 from motionprint.errors import CheckpointError, DatasetError, SettingsError
 from motionprint.methods import METHODS
 from motionprint.preprocessing import Recipe, RecipeCounts
+from motionprint.progress import Report
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 from motionprint.store import MotionDataset, open_dataset
@@ -41,10 +42,7 @@ from motionprint.training.run import (
 )
 from motionprint.training.settings import TRAINING_PRESETS, TrainingSettings
 
-__all__ = ["Report", "configure", "known_settings", "pretrain", "train_on"]
-
-Report = Callable[[int, int | None, str], None]
-"""Progress: steps done, steps in all (or None), a line of text."""
+__all__ = ["configure", "known_settings", "pretrain", "train_on"]
 
 
 def known_settings(method: str, preset: str) -> tuple[Any, TrainingSettings]:
