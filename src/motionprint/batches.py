@@ -78,6 +78,12 @@ class Packing:
         return torch.from_numpy(self._starts[mirrored] + sequence).to(self.device)
 
     @cached_property
+    def before(self) -> Tensor:
+        """(rows - N,) for each row after the first frame, the row of the same sequence one frame earlier."""
+        time, sequence = (each[self.count :] for each in self.of_row)
+        return torch.from_numpy(self._starts[time - 1] + sequence).to(self.device)
+
+    @cached_property
     def longer(self) -> Packing:
         """The packing of the same sequences with one frame more, which comes first: its rows are the first N."""
         return Packing(tuple(length + 1 for length in self.lengths), self.device)

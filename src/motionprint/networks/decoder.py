@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
-import torch
 from torch import Tensor, nn
 
 from motionprint.batches import Packing
@@ -51,8 +50,7 @@ class Decoder(nn.Module):
         (rows, D): row t holds the output after reading masked frame t.
         """
         longer = packing.longer
-        outputs, _ = self.rnn(torch.cat([prints, masked]), longer)  # (N + rows, H): time 0 is the print's
+        outputs = self.rnn.outputs([prints, masked], longer)  # (N + rows, H): time 0 is the print's
         if isinstance(self.output, RecurrentLayers):
-            outputs, _ = self.output(outputs, longer)  # (N + rows, D)
-            return cast(Tensor, outputs[packing.count :])
+            return self.output.outputs([outputs], longer)[packing.count :]  # (rows, D)
         return cast(Tensor, self.output(outputs[packing.count :]))  # (rows, D)

@@ -22,5 +22,4 @@ class Discriminator(nn.Module):
 
     def forward(self, frames: Tensor, packing: Packing) -> Tensor:
         """(N,) logits of packed frames (rows, D)."""
-        _, states = self.rnn(frames, packing)
-        return cast(Tensor, self.output(states)).squeeze(1)
+        return cast(Tensor, self.output(self.rnn.last_states(frames, packing))).squeeze(1)

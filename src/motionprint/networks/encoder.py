@@ -32,6 +32,6 @@ class Encoder(nn.Module):
 
     def forward(self, frames: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
         """The print F (N, R) and the states (N, 2H) that it is made from, of packed frames (rows, D)."""
-        _, states = self.rnn(frames, packing)
+        states = self.rnn.last_states(frames, packing)
         prints = self.output(states)
         return torch.tanh(prints) if self.tanh else prints, states

@@ -3,30 +3,59 @@
 Frames are packed as in ``torch.nn.utils.rnn.PackedSequence``: time-major, the longest sequence first, so that no
 step computes on padding. The weights are those of ``nn.GRU`` and ``nn.LSTM``, by name and by layout.
 
-On a CPU the GRU runs through a scan of our own: one matrix product for all inputs of a layer, one small product a
-step for both directions, the derivatives of all gates at once, one product for the gradient of the recurrent
-weights. The equations are those of ``nn.GRU`` (Cho et al. 2014, with the reset gate after the product):
+On a CPU a layer is one pass of our own (`motionprint.networks.scan`); on any other device PyTorch's kernels serve.
 
-    r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)      z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
-    n = tanh(W_in x + b_in + r (W_hn h + b_hn))     h' = (1 - z) n + z h
-
-On any other device, and for the LSTM, PyTorch's own kernels serve.
+How a pass enters the graph: a custom autograd function is not told which gradients ``backward(inputs=...)`` wants,
+and would compute all of them. So a layer is three nodes. `_Run` does the work and returns, backward, what the gates owe
+to the loss; `_Frames` and `_Weights` compute nothing forward, and backward make the gradients of the inputs and of the
+weights from it. Autograd leaves out those of the two that nobody asks for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
 from motionprint.batches import Packing
+from motionprint.networks.scan import GruScan, LstmScan, Scan, Weights, padded_rows
 
 __all__ = ["Cell", "RecurrentLayers"]
 
 Cell = Literal["gru", "lstm"]
+
+
+def dropout(values: Tensor, share: float, packing: Packing) -> Tensor:
+    """Values (rows, H) of which a share, drawn at random, is zero; the others are divided by 1 - share.
+
+    Random numbers of 16 bits are enough, four to a draw, which costs a tenth of what ``functional.dropout`` does; the
+    share is that to a 65536th, and what is left is divided by what really stays.
+    """
+    dropped = round(share * 65536)
+    shape = (len(values), values.shape[1])
+    drawn = torch.empty(-(-shape[0] * shape[1] // 4), dtype=torch.int64).random_(-(2**63), None)
+    bits = drawn.view(torch.int16)[: shape[0] * shape[1]].view(shape)
+    return cast(Tensor, _Dropped.apply(values, bits >= dropped - 32768, 65536 / (65536 - dropped)))  # type: ignore[no-untyped-call]
+
+
+class _Dropped(torch.autograd.Function):
+    """values x kept x scale."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, kept: Tensor, scale: float) -> Tensor:
+        ctx.scale = scale
+        ctx.save_for_backward(kept)
+        return (values * kept).mul_(scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        return (gradient * ctx.saved_tensors[0]).mul_(ctx.scale), None, None
 
 
 class RecurrentLayers(nn.Module):
@@ -41,6 +70,8 @@ class RecurrentLayers(nn.Module):
         self.directions = 2 if bidirectional else 1
         self.hidden = hidden
         """H: units of one direction of one layer."""
+        self.low: torch.dtype | None = None
+        """What the factors of matrix products are rounded to in training on a CPU (``torch.bfloat16``), or None."""
 
     def forward(self, frames: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
         """Outputs of the last layer for all packed frames, and its last states.
@@ -59,134 +90,155 @@ class RecurrentLayers(nn.Module):
         states
             (N, directions x H): the forward direction after a sequence's last frame, the backward one after its first.
         """
-        if isinstance(self.cell, nn.GRU) and frames.device.type == "cpu":
-            outputs = self._scan(frames, packing)  # (rows, directions H)
-        else:
-            packed = PackedSequence(frames, packing.batch_sizes)
-            outputs = cast(PackedSequence, self.cell(packed)[0]).data  # (rows, directions H)
+        outputs = self.outputs([frames], packing)
         states = outputs[packing.last]
         if self.directions == 2:
             states = torch.cat([states[:, : self.hidden], outputs[: packing.count, self.hidden :]], dim=1)
         return outputs, states
 
-    def _scan(self, frames: Tensor, packing: Packing) -> Tensor:
-        outputs = frames
+    def outputs(self, blocks: Sequence[Tensor], packing: Packing) -> Tensor:
+        """(rows, directions x H) the last layer's outputs; ``blocks`` (., inputs), one after another, are the rows."""
+        if blocks[0].device.type != "cpu":
+            packed = PackedSequence(torch.cat(list(blocks)), packing.batch_sizes)
+            return cast(PackedSequence, self.cell(packed)[0]).data
+        return self._layers(blocks, packing, last=False)
+
+    def last_states(self, frames: Tensor, packing: Packing) -> Tensor:
+        """(N, directions x H) the last layer's last states: the second value of `forward`, without the first."""
+        if frames.device.type != "cpu":
+            return self(frames, packing)[1]  # type: ignore[no-any-return]
+        return self._layers([frames], packing, last=True)
+
+    def _layers(self, blocks: Sequence[Tensor], packing: Packing, last: bool) -> Tensor:
+        top = self.cell.num_layers - 1
+        for layer in range(top + 1):
+            if layer and self.cell.dropout and self.training:
+                blocks = [dropout(blocks[0], self.cell.dropout, packing)]
+            blocks = [self._layer(blocks, packing, layer, last and layer == top)]
+        return blocks[0]
+
+    def _layer(self, blocks: Sequence[Tensor], packing: Packing, layer: int, last: bool) -> Tensor:
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         suffixes = ["", "_reverse"][: self.directions]
-        for layer in range(self.cell.num_layers):
-            if layer and self.cell.dropout:
-                outputs = functional.dropout(outputs, self.cell.dropout, self.training)
-            w_ih, w_hh, b_ih, b_hh = (
-                [getattr(self.cell, f"{kind}_l{layer}{suffix}") for suffix in suffixes]
-                for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            )
-            inputs = [functional.linear(outputs, w, b) for w, b in zip(w_ih, b_ih, strict=True)]  # (rows, 3H)
-            if self.directions == 2:
-                inputs[1] = inputs[1][packing.reverse]
-            states = _gru_scan(torch.stack(inputs, dim=1), torch.stack(w_hh), torch.stack(b_hh), packing)
-            outputs = states[:, 0] if self.directions == 1 else _in_time(states, packing)
-        return outputs
+        weights = [
+            cast(Weights, tuple(getattr(self.cell, f"{name}_l{layer}{suffix}") for name in names))
+            for suffix in suffixes
+        ]
+        kind = GruScan if isinstance(self.cell, nn.GRU) else LstmScan
+        flat = [weight for direction in weights for weight in direction]
+        low = self.low if self.training else None
+        if not (torch.is_grad_enabled() and any(each.requires_grad for each in (*blocks, *flat))):
+            return _outputs(kind(_rows(blocks), weights, packing, low), last)
+        ends = np.cumsum([len(block) for block in blocks]).tolist()
+        edges = list(zip([0, *ends[:-1]], ends, strict=True))
+        rows = padded_rows(ends[-1], low)
+        if len(blocks) == 1:
+            edges = [(0, rows)]
+        shared = _Shared(edges, kind.owed_shape(len(weights), rows, self.hidden), low or flat[0].dtype)
+        detached = [weight.detach() for weight in flat]
+        taps = [
+            _Frames.apply(shared, number, block, *detached[::4])  # type: ignore[no-untyped-call]
+            for number, block in enumerate(blocks)
+        ]
+        tap = _Weights.apply(shared, *flat)  # type: ignore[no-untyped-call]
+        details = (kind, packing, low, last, [block.detach() for block in blocks])
+        return cast(Tensor, _Run.apply(shared, details, detached, tap, *taps))  # type: ignore[no-untyped-call]
 
 
-def _in_time(states: Tensor, packing: Packing) -> Tensor:
-    """(rows, 2, H) -> (rows, 2H): the backward direction's states put back into the order of time."""
-    return torch.cat([states[:, 0], states[:, 1][packing.reverse]], dim=1)
+class _Shared:
+    """What the three nodes of a layer know in common."""
+
+    scan: Scan
+    """The pass."""
+
+    def __init__(self, edges: list[tuple[int, int]], shape: tuple[int, int, int, int], dtype: torch.dtype) -> None:
+        self.edges = edges
+        """Where each block of rows begins and ends."""
+        self.shape = shape
+        """(n, kinds, R, gates H) of what the gates owe, which goes from node to node."""
+        self.dtype = dtype
+        """Its type."""
+
+    def tap(self, rows: int) -> Tensor:
+        """Zeros that take no memory, for autograd to know the shape of what will come back."""
+        return torch.zeros((), dtype=self.dtype).expand(*self.shape[:2], rows, self.shape[3])
 
 
-def _gru_scan(inputs: Tensor, weight: Tensor, bias: Tensor, packing: Packing) -> Tensor:
-    """The states (rows, n, H) of n independent directions.
+def _rows(blocks: Sequence[Tensor]) -> Tensor:
+    return blocks[0] if len(blocks) == 1 else torch.cat(list(blocks))
 
-    ``inputs`` (rows, n, 3H) holds W_i x + b_i; ``weight`` (n, 3H, H) and ``bias`` (n, 3H) the recurrent side.
 
-    A custom autograd function is not told which gradients ``backward(inputs=...)`` wants. The recurrent weights
-    therefore enter the graph through a node of their own, ``_Weights``, which autograd leaves out when nobody asks
-    for them; the scan itself only ever returns gradients with respect to the gates.
-    """
-    saved: dict[str, Tensor] = {}
-    tap = _Weights.apply(weight, bias, saved, len(inputs))  # type: ignore[no-untyped-call]
-    states = _Scan.apply(inputs, tap, weight.detach(), bias.detach(), packing, saved)  # type: ignore[no-untyped-call]
-    return cast(Tensor, states)
+def _outputs(scan: Scan, last: bool) -> Tensor:
+    """(N, n H) the last states, or (R, n H) the outputs in the order of the rows."""
+    if last:
+        return torch.cat(list(scan.states[:, scan.packing.last]), dim=1)
+    if len(scan.states) == 1:
+        return scan.states[0]
+    return torch.cat([scan.states[0], scan.states[1][scan.packing.reverse]], dim=1)
+
+
+class _Run(torch.autograd.Function):
+    """A layer's pass; backward, what its gates owe to the loss, for whoever wants it."""
+
+    @staticmethod
+    def forward(ctx: Any, shared: _Shared, details: Any, flat: list[Tensor], *taps: Tensor) -> Tensor:
+        kind, packing, low, last, blocks = details
+        shared.scan = kind(_rows(blocks), _by_fours(flat), packing, low)
+        ctx.shared, ctx.last = shared, last
+        ctx.save_for_backward(*flat)
+        return _outputs(shared.scan, last)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        scan: Scan = ctx.shared.scan
+        n, hidden, packing = len(scan.states), scan.hidden, scan.packing
+        total = torch.zeros_like(scan.states) if ctx.last else torch.empty_like(scan.states)
+        if ctx.last:
+            total[:, packing.last] = gradient.view(-1, n, hidden).transpose(0, 1)
+        else:
+            total[0] = gradient[:, :hidden]
+            if n == 2:
+                total[1] = gradient[packing.reverse, hidden:]
+        owed = scan.backward(total, _by_fours(ctx.saved_tensors))
+        return (None, None, None, owed, *(owed[:, :, start:end] for start, end in ctx.shared.edges))
+
+
+class _Frames(torch.autograd.Function):
+    """Nothing forward; backward, the gradient of one block of a layer's inputs."""
+
+    @staticmethod
+    def forward(ctx: Any, shared: _Shared, number: int, block: Tensor, *w_ih: Tensor) -> Tensor:
+        ctx.shared, ctx.rows = shared, len(block)
+        ctx.save_for_backward(*w_ih)
+        start, end = shared.edges[number]
+        return shared.tap(end - start)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, owed: Tensor) -> Any:
+        scan: Scan = ctx.shared.scan
+        found = scan.input_gradient(owed[0], ctx.saved_tensors[0], ctx.rows)
+        if len(owed) == 2:
+            found += scan.input_gradient(owed[1], ctx.saved_tensors[1], ctx.rows)[scan.packing.reverse]
+        return (None, None, found, *[None] * len(owed))
 
 
 class _Weights(torch.autograd.Function):
-    """Nothing forward; backward, the gradients of the recurrent weights from those of W_h h + b_h."""
+    """Nothing forward; backward, the gradients of a layer's weights."""
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, bias: Tensor, saved: dict[str, Tensor], rows: int) -> Tensor:
-        ctx.saved = saved
-        return weight.new_zeros(()).expand(rows, *bias.shape)
+    def forward(ctx: Any, shared: _Shared, *flat: Tensor) -> Tensor:
+        ctx.shared = shared
+        return shared.tap(shared.shape[2])
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        gradient = gradients[0].transpose(0, 1)  # (n, rows, 3H)
-        previous = ctx.saved["previous"].transpose(0, 1)  # (n, rows, H)
-        return torch.bmm(gradient.transpose(1, 2), previous), gradient.sum(1), None, None
+    @once_differentiable
+    def backward(ctx: Any, owed: Tensor) -> Any:
+        scan: Scan = ctx.shared.scan
+        found = [scan.weight_gradients(each, direction) for direction, each in enumerate(owed)]
+        return (None, *(gradient for direction in found for gradient in direction))
 
 
-class _Scan(torch.autograd.Function):
-    """The recurrence over packed rows, all directions at once."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        inputs: Tensor,  # (rows, n, 3H)
-        tap: Tensor,
-        weight: Tensor,  # (n, 3H, H)
-        bias: Tensor,  # (n, 3H)
-        packing: Packing,
-        saved: dict[str, Tensor],
-    ) -> Tensor:
-        rows, n, _ = inputs.shape
-        hidden = weight.shape[2]
-        gates = inputs[..., : 2 * hidden] + bias[:, : 2 * hidden]  # r and z before the sigmoid, but for W_h h
-        candidate = inputs[..., 2 * hidden :].clone()  # n before the tanh
-        recurrent = bias[:, 2 * hidden :].expand(rows, n, hidden).contiguous()  # W_hn h + b_hn
-        states = inputs.new_empty(rows, n, hidden)
-        previous = inputs.new_zeros(rows, n, hidden)
-        transposed = weight.transpose(1, 2).contiguous()  # (n, H, 3H)
-        start = 0
-        for step, size in enumerate(packing.sizes):
-            end = start + size
-            gate, new = gates[start:end], candidate[start:end]
-            if step:
-                before = states[start - packing.sizes[step - 1] : start - packing.sizes[step - 1] + size]
-                previous[start:end] = before
-                product = torch.bmm(before.transpose(0, 1), transposed).transpose(0, 1)  # (size, n, 3H)
-                gate += product[..., : 2 * hidden]
-                recurrent[start:end] += product[..., 2 * hidden :]
-            gate.sigmoid_()
-            new.addcmul_(gate[..., :hidden], recurrent[start:end]).tanh_()
-            torch.lerp(new, previous[start:end], gate[..., hidden:], out=states[start:end])
-            start = end
-        saved["previous"] = previous
-        ctx.packing = packing
-        ctx.save_for_backward(gates, candidate, recurrent, previous, weight)
-        return states
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        gates, candidate, recurrent, previous, weight = ctx.saved_tensors
-        hidden = weight.shape[2]
-        reset, update = gates[..., :hidden], gates[..., hidden:]
-        # d state / d (gate before its sigmoid or tanh), for all rows at once
-        by_candidate = (1 - update) * (1 - candidate.square())
-        by_gate = gates.new_empty(*gates.shape[:2], 3, hidden)
-        torch.mul(by_candidate * recurrent, reset * (1 - reset), out=by_gate[:, :, 0])
-        torch.mul(previous - candidate, update * (1 - update), out=by_gate[:, :, 1])
-        torch.mul(by_candidate, reset, out=by_gate[:, :, 2])
-        total = gradients[0].clone()  # d loss / d state: from above, and from the next step
-        by_recurrent = torch.empty_like(by_gate)  # d loss / d (W_h h + b_h)
-        end = len(total)
-        for step in range(len(ctx.packing.sizes) - 1, -1, -1):
-            size = ctx.packing.sizes[step]
-            start = end - size
-            gradient = total[start:end]
-            torch.mul(gradient.unsqueeze(2), by_gate[start:end], out=by_recurrent[start:end])
-            if step:
-                flat = by_recurrent[start:end].flatten(2).transpose(0, 1)  # (n, size, 3H)
-                before = total[start - ctx.packing.sizes[step - 1] : start - ctx.packing.sizes[step - 1] + size]
-                before.addcmul_(gradient, update[start:end])
-                before += torch.bmm(flat, weight).transpose(0, 1)
-            end = start
-        by_inputs = by_recurrent.clone()
-        torch.mul(total, by_candidate, out=by_inputs[:, :, 2])
-        return by_inputs.flatten(2), by_recurrent.flatten(2), None, None, None, None
+def _by_fours(flat: Sequence[Tensor]) -> list[Weights]:
+    return [cast(Weights, tuple(flat[first : first + 4])) for first in range(0, len(flat), 4)]

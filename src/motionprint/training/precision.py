@@ -1,0 +1,82 @@
+"""float32, or bfloat16 in matrix products: what a run trains with, and how `auto` decides."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import torch
+
+from motionprint.errors import SettingsError
+from motionprint.methods import Method
+from motionprint.networks import RecurrentLayers
+
+__all__ = ["PRECISIONS", "Precision", "choose", "computing", "set_precision"]
+
+Precision = Literal["auto", "float32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bf16")
+
+_WORTH = 1.15
+"""How many times as fast a step must be for bfloat16 to be chosen: more than a measurement errs."""
+_ROUNDS = 3
+
+
+def set_precision(method: Method, precision: str) -> None:
+    """Make the recurrent layers of a method round the factors of their products, in training, or not."""
+    if precision not in ("float32", "bf16"):
+        raise SettingsError(f"expected precision to be float32 or bf16, found {precision!r}")
+    for module in method.modules():
+        if isinstance(module, RecurrentLayers):
+            module.low = torch.bfloat16 if precision == "bf16" else None
+
+
+def computing(method: Method, precision: str) -> contextlib.AbstractContextManager[object]:
+    """What a step is computed under: on a GPU its kernels are told, on a CPU the layers know."""
+    device = next(method.parameters()).device
+    if precision == "bf16" and device.type != "cpu":
+        return torch.autocast(device.type, torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def choose(method: Method, step: Callable[[str], object]) -> str:
+    """`bf16` where a training step is clearly faster with it, else `float32`.
+
+    Parameters
+    ----------
+    step
+        Computes the gradients of one step with a precision. The weights and the random numbers of the run must be the
+        same afterwards.
+    """
+    device = next(method.parameters()).device
+    if not _supported(device):
+        return "float32"
+    best = dict.fromkeys(("float32", "bf16"), float("inf"))
+    for number in range(
+        1 + _ROUNDS
+    ):  # in turns, so that what else the machine does meets both; the first is warming up
+        for precision in best:
+            with _finished(device):
+                started = time.perf_counter()
+                step(precision)
+            if number:
+                best[precision] = min(best[precision], time.perf_counter() - started)
+    return "bf16" if best["float32"] > _WORTH * best["bf16"] else "float32"
+
+
+def _supported(device: torch.device) -> bool:
+    """Whether the processor has instructions for it; without them it is emulated, many times as slow."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(bool(getattr(torch.cpu, name, bool)()) for name in names)
+
+
+@contextlib.contextmanager
+def _finished(device: torch.device) -> Iterator[None]:
+    yield
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
