@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_sequence
 
 from motionprint.batches import Batch, Crops, Packing, hide_parts, pack
+from motionprint.preprocessing.frames import Frames
 
 CPU = torch.device("cpu")
 PARTS = np.eye(5, dtype=bool).repeat(2, axis=1)
@@ -28,6 +29,11 @@ def _numbered(lengths: list[int], inputs: int = 1) -> list[npt.NDArray[np.float3
         np.repeat((1000.0 * i + np.arange(length, dtype=np.float32))[:, None], inputs, axis=1).astype(np.float32)
         for i, length in enumerate(lengths)
     ]
+
+
+def _frames(lengths: list[int]) -> Frames:
+    """The same on disk; each is a recording of its own."""
+    return Frames(([sequence] for sequence in _numbered(lengths, D)), D)
 
 
 # ---- packing -------------------------------------------------------------------------------------------------------
@@ -143,7 +149,7 @@ def test_inputs_of_no_part_are_never_hidden() -> None:
 
 def test_without_parts_nothing_is_hidden() -> None:
     assert not hide_parts(np.zeros((0, D), bool), 4, None, np.random.default_rng(0)).any()
-    crops = Crops(_numbered([9], D), [], batch_size=2, crops=3, shortest=7, longest=8, hidden_parts=None, seed=0)
+    crops = Crops(_frames([9]), [], batch_size=2, crops=3, shortest=7, longest=8, hidden_parts=None, seed=0)
     assert not crops.batch(0, CPU).hidden.any()
 
 
@@ -161,7 +167,7 @@ def _crops(seed: int = 0, lengths: list[int] | None = None, **changes: int | Non
         "hidden_parts": None,
         "seed": seed,
     }
-    return Crops(_numbered(lengths or LENGTHS, D), list(PARTS), **{**drawing, **changes})  # type: ignore[arg-type]
+    return Crops(_frames(lengths or LENGTHS), list(PARTS), **{**drawing, **changes})  # type: ignore[arg-type]
 
 
 def _same(one: Batch, other: Batch) -> bool:

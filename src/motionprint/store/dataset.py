@@ -16,9 +16,11 @@ import numpy.typing as npt
 from motionprint.errors import DatasetError, SettingsError
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
+from motionprint.store.mapped import MappedRows
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 __all__ = ["COLUMNS", "FILES", "MotionDataset", "check_prepare", "open_dataset"]
 
@@ -48,7 +50,7 @@ class MotionDataset:
     def __init__(
         self,
         folder: Path,
-        positions: npt.NDArray[np.float32],
+        positions: MappedRows,
         index: pd.DataFrame,
         skeleton: Skeleton,
         protocols: dict[str, list[dict[str, list[str]]]],
@@ -96,26 +98,26 @@ class MotionDataset:
         return (self._sequence(number) for number in range(len(self)))
 
     def _sequence(self, number: int) -> SkeletonSequence:
-        columns = self._columns
-        start = int(columns["offset"][number])
+        row = {key: column[number].as_py() for key, column in self._columns.items()}
+        start = int(row["offset"])
         return SkeletonSequence(
-            np.array(self._positions[start : start + int(columns["length"][number])]),  # a copy: the file is read-only
-            fps=float(columns["fps"][number]),
+            self._positions.read(start, start + int(row["length"])),
+            fps=float(row["fps"]),
             skeleton=self.skeleton,
-            name=columns["name"][number],
-            person=int(columns["person"][number]),
-            label=columns["label"][number],
-            subject=columns["subject"][number],
-            source=columns["source"][number],
-            extra={key: values[number] for key, values in columns.items() if key not in COLUMNS},
+            name=row["name"],
+            person=int(row["person"]),
+            label=row["label"],
+            subject=row["subject"],
+            source=row["source"],
+            extra={key: value for key, value in row.items() if key not in COLUMNS},
         )
 
     @cached_property
-    def _columns(self) -> dict[str, list[Any]]:
-        """The index as lists, with None for what is missing: rows of a table are slow to get at one by one."""
-        return {
-            str(key): column.astype(object).where(column.notna(), None).tolist() for key, column in self.index.items()
-        }
+    def _columns(self) -> dict[str, pa.Array]:
+        """The index by column, null where a value is missing: a row of a pandas table is slow to get at."""
+        import pyarrow as pa
+
+        return {str(key): pa.array(column, from_pandas=True) for key, column in self.index.items()}
 
     def subset(self, indices: Sequence[int] | npt.NDArray[Any]) -> MotionDataset:
         """A view of the sequences with these numbers, in this order (or of those where a mask is True).
@@ -143,22 +145,22 @@ class MotionDataset:
     @property
     def names(self) -> list[str]:
         """(N,) what each sequence is called."""
-        return list(self._columns["name"])
+        return list(self._columns["name"].to_pylist())
 
     @property
     def labels(self) -> list[str | None]:
         """(N,) the action class of each sequence, None where it has none."""
-        return list(self._columns["label"])
+        return list(self._columns["label"].to_pylist())
 
     @property
     def subjects(self) -> list[str | None]:
         """(N,) who moves, None where not known."""
-        return list(self._columns["subject"])
+        return list(self._columns["subject"].to_pylist())
 
     @property
     def sha256(self) -> list[str]:
         """(N,) the hash of each sequence's positions: equal recordings have equal hashes."""
-        return list(self._columns["sha256"])
+        return list(self._columns["sha256"].to_pylist())
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -168,8 +170,8 @@ class MotionDataset:
     @property
     def fps(self) -> float | None:
         """Frames/s, where all sequences have the same; None where they differ (each sequence has its own ``fps``)."""
-        rates = set(self._columns["fps"])
-        return float(rates.pop()) if len(rates) == 1 else None
+        rates = self.index["fps"].unique()
+        return float(rates[0]) if len(rates) == 1 else None
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -200,7 +202,7 @@ class MotionDataset:
         """Its own protocols: for each fold the names that train and the names that test."""
         if self._rows is None:
             return self._protocols
-        here = set(self._columns["name"])
+        here = set(self.names)
         return {
             protocol: [
                 {side: [name for name in names if name in here] for side, names in fold.items()} for fold in folds
@@ -233,7 +235,7 @@ def open_dataset(folder: str | Path) -> MotionDataset:
     index = _index(path / "index.parquet", len(positions))
     protocols = _json(path / "protocols.json")
     _check_protocols(path / "protocols.json", protocols, set(index["name"]))
-    return MotionDataset(path, positions, index, skeleton, protocols, _json(path / "prepare.json"))
+    return MotionDataset(path, MappedRows(positions), index, skeleton, protocols, _json(path / "prepare.json"))
 
 
 def _reopen(folder: Path, rows: npt.NDArray[np.int64] | None) -> MotionDataset:

@@ -92,7 +92,7 @@ class Run:
         preset = str(self.config["preset"])
         standard = {**asdict(type(self.method).presets[preset]), **asdict(TRAINING_PRESETS[preset])}
         found = {**self.config["settings"], **self.config["training"]}
-        free = ("steps", "checkpoint_every", "log_every")
+        free = ("steps", "checkpoint_every", "log_every", "workers")
         return {name: value for name, value in found.items() if name not in free and standard.get(name) != value}
 
     def untrained(self) -> Run:
