@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_sequence
 
-from motionprint.batches import Batch, Crops, Packing, hide_parts, pack
+from motionprint.batches import Batch, Crops, Packing, hide_parts, pack, together
 from motionprint.preprocessing.frames import Frames
 
 CPU = torch.device("cpu")
@@ -104,6 +105,31 @@ def test_pack_hides_inputs_from_the_second_frame_on() -> None:
         rows = batch.hidden[batch.packing.sequence == place].numpy()
         assert not rows[0].any()
         assert (rows[1:] == hidden[number]).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(lengths=lengths_strategy, times=st.integers(1, 3))
+def test_a_packing_made_of_lengths_on_the_device_is_the_same(lengths: list[int], times: int) -> None:
+    lengths = sorted(lengths, reverse=True)
+    host = Packing(tuple(lengths))
+    placed = Packing(tuple(lengths), CPU, torch.tensor(lengths))
+    assert placed == host and hash(placed) == hash(host)
+    for one, other in ((host, placed), (host.longer, placed.longer), (host.repeated(times), placed.repeated(times))):
+        assert one == other and other.placed is not None
+        assert other.placed.tolist() == list(one.lengths)
+        for name in ("time", "sequence", "last", "reverse"):
+            assert torch.equal(getattr(one, name), getattr(other, name)), name
+
+
+def test_arrays_that_travel_together_arrive_as_they_were() -> None:
+    random = np.random.default_rng(0)
+    arrays = [random.random((5, 3), np.float32), random.integers(0, 9, 7), random.random((3, 5)) < 0.5]
+    for chosen in (arrays, arrays[::-1], [arrays[2], arrays[0][::2]]):
+        found = together(chosen, CPU)
+        assert len({tensor.untyped_storage().data_ptr() for tensor in found}) == 1  # one buffer, so one transfer
+        for tensor, array in zip(found, chosen, strict=True):
+            np.testing.assert_array_equal(tensor.numpy(), array)
+            assert tensor.numpy().dtype == array.dtype
 
 
 def test_frame_weights_average_over_frames_then_over_sequences() -> None:
@@ -291,3 +317,37 @@ def test_hidden_parts_do_not_depend_on_the_order_of_steps() -> None:
     late = crops.batch(7, CPU)
     assert _same(_crops().batch(7, CPU), late)
     assert not torch.equal(crops.batch(6, CPU).hidden[16:32], late.hidden[16:32])
+
+
+def test_a_step_names_the_sequences_that_it_draws_from() -> None:
+    crops = _crops()
+    for step in range(7):
+        drawn = [recording for recording, _, _ in _drawn(crops.batch(step, CPU))]
+        assert crops.recordings(step).tolist() == drawn
+
+
+def test_every_round_of_an_epoch_draws_each_sequence_once_in_an_order_of_its_own() -> None:
+    """As many sequences as a pool has room for: a pool is then a round."""
+    crops = _crops(lengths=[9] * 64, batch_size=4, crops=3)
+    rounds = [np.concatenate([crops.recordings(16 * pool + place) for place in range(16)]) for pool in range(6)]
+    assert all(sorted(drawn.tolist()) == list(range(64)) for drawn in rounds)
+    orders = [crops._pieces(*where, where[1] + 64).tolist() for where in ((0, 0), (0, 64), (1, 0))]
+    assert len({tuple(order) for order in orders}) == 3
+    assert list(range(64)) not in orders
+
+
+def test_what_is_held_of_an_epoch_does_not_grow_with_its_draws() -> None:
+    crops = _crops(lengths=[9] * 300, batch_size=4, crops=200)
+    for step in (0, 9_000, 15, 16, 17, 14_999, 15_000):
+        crops.batch(step, CPU)
+    assert len(crops._pools) <= 2
+    assert sum(len(batch.piece) for pool in crops._pools.values() for batch in pool) <= 2 * 16 * 4
+    assert len(crops._round[1]) == 300
+
+
+def test_threads_that_ask_at_once_get_what_one_gets() -> None:
+    alone = [_crops().batch(step, CPU) for step in range(40)]
+    crops = _crops()
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda step: crops.batch(step, CPU), range(40)))
+    assert all(_same(one, other) for one, other in zip(alone, found, strict=True))

@@ -134,7 +134,8 @@ class MotionDataset:
             raise IndexError(f"sequences {chosen.min()} to {chosen.max()} of {len(self)}")
         chosen = chosen % max(len(self), 1)
         rows = chosen if self._rows is None else self._rows[chosen]
-        index = self.index.iloc[chosen].reset_index(drop=True)
+        everything = np.array_equal(chosen, np.arange(len(self)))
+        index = self.index if everything else self.index.iloc[chosen].reset_index(drop=True)
         return MotionDataset(self.folder, self._positions, index, self.skeleton, self._protocols, self.prepare, rows)
 
     @property
@@ -234,7 +235,8 @@ def open_dataset(folder: str | Path) -> MotionDataset:
     positions = _positions(path / "positions.npy", len(skeleton))
     index = _index(path / "index.parquet", len(positions))
     protocols = _json(path / "protocols.json")
-    _check_protocols(path / "protocols.json", protocols, set(index["name"]))
+    if protocols:
+        _check_protocols(path / "protocols.json", protocols, set(index["name"]))
     return MotionDataset(path, MappedRows(positions), index, skeleton, protocols, _json(path / "prepare.json"))
 
 
@@ -271,6 +273,7 @@ def _positions(path: Path, joints: int) -> npt.NDArray[np.float32]:
 def _index(path: Path, frames: int) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     try:
         index = pd.read_parquet(path)
@@ -280,15 +283,9 @@ def _index(path: Path, frames: int) -> pd.DataFrame:
     if missing:
         raise DatasetError(f"{path}: expected the columns {', '.join(COLUMNS)}; missing {', '.join(missing)}")
     for column in ("name", "sha256", "label", "subject", "source"):
-        try:
-            texts = (index[column] if column in ("name", "sha256") else index[column].dropna()).tolist()
-        except (ValueError, pa.ArrowException) as error:  # only here are they decoded
-            raise DatasetError(f"{path}: expected text under {column}: {error}") from error
-        for text in texts:
-            if not isinstance(text, str):
-                raise DatasetError(f"{path}: expected text under {column}, found {text}")
+        _require_text(path, column, index[column])
     names = index["name"]
-    if names.duplicated().any():
+    if pc.count_distinct(pa.array(names, from_pandas=True)).as_py() < len(names):  # without an object for each name
         raise DatasetError(f"{path}: expected unique names, found {names[names.duplicated()].iloc[0]} more than once")
     for column in ("offset", "length", "person"):
         if not pd.api.types.is_integer_dtype(index[column]) or index[column].hasnans:
@@ -307,7 +304,23 @@ def _index(path: Path, frames: int) -> pd.DataFrame:
         raise DatasetError(f"{path}: {names[row]}: expected offset {expected[row]}, found {offsets[row]}")
     if expected[-1] != frames:
         raise DatasetError(f"{path}: lengths sum to {expected[-1]} frames, positions.npy holds {frames}")
+    pa.default_memory_pool().release_unused()  # what reading took beside the table itself
     return index
+
+
+def _require_text(path: Path, column: str, values: pd.Series[Any]) -> None:
+    import pyarrow as pa
+
+    try:
+        array = pa.array(values, from_pandas=True)
+        array.validate(full=True)  # only here is it decoded
+    except (ValueError, TypeError, pa.ArrowException) as error:
+        raise DatasetError(f"{path}: expected text under {column}: {error}") from error
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
+    if not text or (array.null_count and column in ("name", "sha256")):
+        wrong = next(value for value in values.tolist() if not isinstance(value, str))
+        raise DatasetError(f"{path}: expected text under {column}, found {wrong}")
 
 
 def _check_protocols(path: Path, protocols: dict[str, Any], known: set[str]) -> None:
