@@ -76,7 +76,7 @@ def train(folder: Path, out: Path, steps: int, changes: dict[str, Any], preset: 
         if total is not None:
             moments.append(time.perf_counter())
 
-    pretrain(dataset, out, preset=preset, steps=steps, changes=changes, report=report)
+    pretrain(dataset, out, preset=preset, steps=steps, changes=changes, report=report, overwrite=True)
     preparing = moments[0] - started - opening
     return {
         "recordings": len(dataset),

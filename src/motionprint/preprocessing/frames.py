@@ -21,7 +21,7 @@ class Frames:
     """The sequences (T, D) of all recordings, one after another in a temporary file without a name.
 
     The file has no name from the start (on Windows: until it is closed), so that nothing is left of it however the
-    process ends; its space is free again once nobody refers to this object. See docs/decisions/0006-frames-on-disk.md.
+    process ends; its space is free again once nobody refers to this object. See docs/decisions/0008-frames-on-disk.md.
     """
 
     rows: MappedRows
