@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_sequence
 
-from motionprint.batches import Batch, Crops, Packing, hide_parts, pack
+from motionprint.batches import Batch, Crops, Packing, hide_parts, pack, together
+from motionprint.preprocessing.frames import Frames
 
 CPU = torch.device("cpu")
 PARTS = np.eye(5, dtype=bool).repeat(2, axis=1)
@@ -28,6 +30,11 @@ def _numbered(lengths: list[int], inputs: int = 1) -> list[npt.NDArray[np.float3
         np.repeat((1000.0 * i + np.arange(length, dtype=np.float32))[:, None], inputs, axis=1).astype(np.float32)
         for i, length in enumerate(lengths)
     ]
+
+
+def _frames(lengths: list[int]) -> Frames:
+    """The same on disk; each is a recording of its own."""
+    return Frames(([sequence] for sequence in _numbered(lengths, D)), D)
 
 
 # ---- packing -------------------------------------------------------------------------------------------------------
@@ -100,6 +107,31 @@ def test_pack_hides_inputs_from_the_second_frame_on() -> None:
         assert (rows[1:] == hidden[number]).all()
 
 
+@settings(deadline=None, max_examples=30)
+@given(lengths=lengths_strategy, times=st.integers(1, 3))
+def test_a_packing_made_of_lengths_on_the_device_is_the_same(lengths: list[int], times: int) -> None:
+    lengths = sorted(lengths, reverse=True)
+    host = Packing(tuple(lengths))
+    placed = Packing(tuple(lengths), CPU, torch.tensor(lengths))
+    assert placed == host and hash(placed) == hash(host)
+    for one, other in ((host, placed), (host.longer, placed.longer), (host.repeated(times), placed.repeated(times))):
+        assert one == other and other.placed is not None
+        assert other.placed.tolist() == list(one.lengths)
+        for name in ("time", "sequence", "last", "reverse"):
+            assert torch.equal(getattr(one, name), getattr(other, name)), name
+
+
+def test_arrays_that_travel_together_arrive_as_they_were() -> None:
+    random = np.random.default_rng(0)
+    arrays = [random.random((5, 3), np.float32), random.integers(0, 9, 7), random.random((3, 5)) < 0.5]
+    for chosen in (arrays, arrays[::-1], [arrays[2], arrays[0][::2]]):
+        found = together(chosen, CPU)
+        assert len({tensor.untyped_storage().data_ptr() for tensor in found}) == 1  # one buffer, so one transfer
+        for tensor, array in zip(found, chosen, strict=True):
+            np.testing.assert_array_equal(tensor.numpy(), array)
+            assert tensor.numpy().dtype == array.dtype
+
+
 def test_frame_weights_average_over_frames_then_over_sequences() -> None:
     batch, order = pack(_numbered([2, 5]))
     found = float((batch.frame_weights * batch.frames[:, 0]).sum())
@@ -143,7 +175,7 @@ def test_inputs_of_no_part_are_never_hidden() -> None:
 
 def test_without_parts_nothing_is_hidden() -> None:
     assert not hide_parts(np.zeros((0, D), bool), 4, None, np.random.default_rng(0)).any()
-    crops = Crops(_numbered([9], D), [], batch_size=2, crops=3, shortest=7, longest=8, hidden_parts=None, seed=0)
+    crops = Crops(_frames([9]), [], batch_size=2, crops=3, shortest=7, longest=8, hidden_parts=None, seed=0)
     assert not crops.batch(0, CPU).hidden.any()
 
 
@@ -161,7 +193,7 @@ def _crops(seed: int = 0, lengths: list[int] | None = None, **changes: int | Non
         "hidden_parts": None,
         "seed": seed,
     }
-    return Crops(_numbered(lengths or LENGTHS, D), list(PARTS), **{**drawing, **changes})  # type: ignore[arg-type]
+    return Crops(_frames(lengths or LENGTHS), list(PARTS), **{**drawing, **changes})  # type: ignore[arg-type]
 
 
 def _same(one: Batch, other: Batch) -> bool:
@@ -285,3 +317,37 @@ def test_hidden_parts_do_not_depend_on_the_order_of_steps() -> None:
     late = crops.batch(7, CPU)
     assert _same(_crops().batch(7, CPU), late)
     assert not torch.equal(crops.batch(6, CPU).hidden[16:32], late.hidden[16:32])
+
+
+def test_a_step_names_the_sequences_that_it_draws_from() -> None:
+    crops = _crops()
+    for step in range(7):
+        drawn = [recording for recording, _, _ in _drawn(crops.batch(step, CPU))]
+        assert crops.recordings(step).tolist() == drawn
+
+
+def test_every_round_of_an_epoch_draws_each_sequence_once_in_an_order_of_its_own() -> None:
+    """As many sequences as a pool has room for: a pool is then a round."""
+    crops = _crops(lengths=[9] * 64, batch_size=4, crops=3)
+    rounds = [np.concatenate([crops.recordings(16 * pool + place) for place in range(16)]) for pool in range(6)]
+    assert all(sorted(drawn.tolist()) == list(range(64)) for drawn in rounds)
+    orders = [crops._pieces(*where, where[1] + 64).tolist() for where in ((0, 0), (0, 64), (1, 0))]
+    assert len({tuple(order) for order in orders}) == 3
+    assert list(range(64)) not in orders
+
+
+def test_what_is_held_of_an_epoch_does_not_grow_with_its_draws() -> None:
+    crops = _crops(lengths=[9] * 300, batch_size=4, crops=200)
+    for step in (0, 9_000, 15, 16, 17, 14_999, 15_000):
+        crops.batch(step, CPU)
+    assert len(crops._pools) <= 2
+    assert sum(len(batch.piece) for pool in crops._pools.values() for batch in pool) <= 2 * 16 * 4
+    assert len(crops._round[1]) == 300
+
+
+def test_threads_that_ask_at_once_get_what_one_gets() -> None:
+    alone = [_crops().batch(step, CPU) for step in range(40)]
+    crops = _crops()
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda step: crops.batch(step, CPU), range(40)))
+    assert all(_same(one, other) for one, other in zip(alone, found, strict=True))

@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from motionprint.errors import DatasetError, SettingsError, SkeletonMismatchError
 from motionprint.preprocessing import Recipe, RecipeCounts
+from motionprint.preprocessing.quantile import Quantile
 from motionprint.preprocessing.space import rotation_to_front
 from motionprint.preprocessing.time import resample, resample_to, subsample, windows
 from motionprint.sequence import SkeletonSequence
@@ -290,6 +291,73 @@ def test_the_scale_is_a_quantile_of_the_distances_from_the_root() -> None:
     assert recipe.scale == pytest.approx(expected, rel=1e-5)
     everything = Recipe(KINECT, alignment="none", quantile=1.0).fit([_sequence()])
     assert np.abs(everything.apply(_sequence())).max() == pytest.approx(1)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from(["normal", "rounded", "wide", "equal"]),
+    size=st.integers(1, 3000),
+    parts=st.integers(1, 7),
+    share=st.sampled_from([0.999, 1.0, 0.5, 0.9, 1e-9]) | st.floats(1e-6, 1),
+)
+def test_the_quantile_of_values_that_are_not_held_has_the_bits_of_numpys(
+    seed: int, kind: str, size: int, parts: int, share: float
+) -> None:
+    random = np.random.default_rng(seed)
+    drawn = {
+        "normal": lambda: np.abs(random.normal(0, 0.3, size)),
+        "rounded": lambda: np.abs(random.normal(0, 1, size)).round(1),
+        "wide": lambda: np.exp(random.normal(0, 20, size)),
+        "equal": lambda: np.full(size, 0.7),
+    }
+    values = drawn[kind]().astype(np.float32)
+    quantile = Quantile(share)
+    chunks = np.array_split(values, parts)
+    largest = [quantile.count(chunk) for chunk in chunks]
+    least = quantile.narrow()
+    for chunk, most in zip(chunks, largest, strict=True):
+        assert most == chunk.max(initial=0)
+        if most >= least:  # the others need not be shown again
+            quantile.refine(chunk)
+    assert quantile.value == float(np.quantile(values, share))
+
+
+@pytest.mark.parametrize("share", [0.999, 0.5, 1.0])
+def test_fitting_is_exact_and_holds_no_recording(share: float) -> None:
+    sequences = [_sequence(_body(frames, seed) * (1 + seed)) for seed, frames in enumerate((20, 700, 1, 40, 33))]
+    recipe = Recipe(KINECT, quantile=share)
+    turned = [recipe._in_metres(sequence, piece)[:2] for sequence in sequences for piece in recipe.pieces(sequence)]
+    bodies, paths = (np.concatenate([np.abs(part[i]).ravel() for part in turned]).astype(np.float32) for i in (0, 1))
+    asked: list[int] = []
+
+    class Watched(list[SkeletonSequence]):
+        def __getitem__(self, number: Any) -> Any:
+            asked.append(number)
+            return super().__getitem__(number)
+
+    fitted = recipe.fit(Watched(sequences))
+    assert fitted.scale == float(np.quantile(bodies, share))
+    assert fitted.root_scale == float(np.quantile(paths, share))
+    assert asked[:5] == [0, 1, 2, 3, 4]
+    assert 4 in asked[5:] and asked[5:] == sorted(set(asked[5:]))  # the largest body again, and nobody a third time
+    if share == 1.0:
+        assert 2 not in asked[5:]  # one frame of a small body
+
+
+@given(
+    length=st.integers(1, 3000),
+    fps=st.sampled_from([0.2, 5.0, 12.5, 15.0, 25.0, 29.97, 30.0, 59.94, 120.0]),
+    max_length=st.sampled_from([None, 2, 35]),
+)
+@settings(deadline=None, max_examples=100)
+def test_how_many_frames_a_recording_gives_is_known_before_it_is_read(
+    length: int, fps: float, max_length: int | None
+) -> None:
+    recipe = Recipe(Skeleton(("root",), (-1,)), max_length=max_length, scale=1.0)
+    sequence = _long(length, fps)
+    found = sum(len(recipe.apply(sequence, piece)) for piece in recipe.pieces(sequence))
+    assert recipe.count_frames(length, fps) == found
 
 
 def test_one_wild_value_does_not_shrink_all_others() -> None:

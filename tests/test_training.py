@@ -5,10 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import shutil
 import signal
+import threading
+from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +25,8 @@ from motionprint.errors import CheckpointError, DatasetError, MotionprintError, 
 from motionprint.methods import Inpainting
 from motionprint.sequence import SkeletonSequence
 from motionprint.store import MotionDataset, open_dataset, write_dataset
-from motionprint.training import load_run, pretrain
+from motionprint.training import load_run, pretrain, train_on
+from motionprint.training.loop import Trainer
 from motionprint.training.pretrain import configure
 from motionprint.training.run import resolve_device
 
@@ -114,6 +120,68 @@ def test_a_killed_run_is_taken_up_bit_for_bit(dataset: MotionDataset, tmp_path: 
     ]
     if stop % 2 == 0 or stop // 3 * 3 % 2 == 0:  # the checkpoint stands at the end of a line of the log
         assert [row[0] for row in logs[0]] == [row[0] for row in logs[1]] == ["2", "4", "6", "8"]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_results_do_not_depend_on_the_threads_that_prepare_batches(
+    dataset: MotionDataset, tmp_path: Path, workers: int
+) -> None:
+    pretrain(dataset, tmp_path / "none", changes={**TINY, "workers": 0}, steps=25)  # two epochs and a half
+    pretrain(dataset, tmp_path / "some", changes={**TINY, "workers": workers}, steps=11)
+    pretrain(dataset, tmp_path / "some", changes={**TINY, "workers": 0}, steps=13, resume=True)  # may be another number
+    pretrain(dataset, tmp_path / "some", changes={**TINY, "workers": workers}, steps=25, resume=True)
+    assert _same(tmp_path / "none", tmp_path / "some")
+
+
+@pytest.mark.parametrize("end", [RuntimeError, KeyboardInterrupt])
+def test_no_thread_and_no_file_stays_when_training_fails(
+    dataset: MotionDataset, tmp_path: Path, end: type[BaseException]
+) -> None:
+    def fail(done: int, total: int | None, text: str) -> None:
+        if total is not None and done == 4:
+            assert any(thread.name.startswith("motionprint-batches") for thread in threading.enumerate())
+            raise end
+
+    with pytest.raises(end):
+        pretrain(dataset, tmp_path / "run", changes={**TINY, "workers": 2}, steps=8, report=fail)
+    assert not any(thread.name.startswith("motionprint-batches") for thread in threading.enumerate())
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_training_reads_what_the_recipe_makes_of_the_recordings(
+    sequences: list[SkeletonSequence], dataset: MotionDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Trainer] = []
+    original = Trainer.run
+
+    def keep(self: Trainer, *arguments: Any) -> int:
+        made.append(self)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "run", keep)
+    changes = {**TINY, "steps": 1, "window_over": 20, "window": 10, "max_length": 8}
+    for source in (sequences, dataset):
+        run = train_on(source, *configure(dataset.skeleton, changes=changes))
+        expected = [(i, run.recipe.apply(s, piece)) for i, s in enumerate(sequences) for piece in run.recipe.pieces(s)]
+        frames = made[-1].crops.frames
+        assert len(frames) == len(expected) > len(sequences)
+        assert frames.recording.tolist() == [number for number, _ in expected]
+        np.testing.assert_array_equal(frames.rows.read(0, len(frames.rows)), np.concatenate([f for _, f in expected]))
+
+
+def test_a_disk_without_room_for_the_frames_is_named_with_the_size(
+    dataset: MotionDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", ["total", "used", "free"])
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage(10**9, 10**9 - 1000, 1000))
+    frames = sum(-(-length // 2) for length in dataset.lengths.tolist())  # 30 frames/s at 15
+    needed = re.escape(f"{frames * 3 * len(dataset.skeleton) * 4 / 1e6:.1f} MB")
+    with pytest.raises(
+        DatasetError,
+        match=rf"data: expected {needed} of free disk for preprocessed frames in {tmp_path}, found 0\.0 MB$",
+    ):
+        pretrain(dataset, tmp_path / "new" / "run", changes=TINY, steps=1)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("sent", "step"), [(signal.SIGINT, 2), (signal.SIGINT, 4), (signal.SIGTERM, 4)])
@@ -328,6 +396,7 @@ def test_unknown_settings_name_the_known_ones(dataset: MotionDataset) -> None:
         ({"preset": "big"}, "unknown preset 'big': expected one of small, paper, paper-wide"),
         ({"changes": {"alignment": "up"}}, "unknown alignment 'up': expected one of none, heading, body"),
         ({"changes": {"batch_size": 0}}, "expected batch_size of at least 1, found 0"),
+        ({"changes": {"workers": -1}}, "expected workers of at least 0, found -1"),
     ):
         with pytest.raises(SettingsError, match=message):
             configure(dataset.skeleton, **given)  # type: ignore[arg-type]

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from motionprint.preprocessing.frames import Frames
+
 _CPU = torch.device("cpu")
 
-__all__ = ["Batch", "Crops", "Packing", "hide_parts", "pack"]
+_POOL = 16
+"""Batches whose sub-sequences are drawn together and sorted by length."""
+
+_ORDER, _HIDING, _DRAWING = 0, 1, 2
+"""Streams of random numbers: which sequence, which parts are hidden, which of its frames."""
+
+__all__ = ["Batch", "Crops", "Packing", "hide_parts", "pack", "together"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,8 @@ class Packing:
     lengths: tuple[int, ...]
     """(N,) frames of each sequence, longest first."""
     device: torch.device = _CPU
+    placed: Tensor | None = field(default=None, compare=False, repr=False)
+    """(N,) the lengths on the device, where they are there already: all that is needed there then comes from them."""
 
     @property
     def count(self) -> int:
@@ -33,10 +45,14 @@ class Packing:
         return len(self.lengths)
 
     @cached_property
+    def _lengths(self) -> npt.NDArray[np.int64]:
+        return np.array(self.lengths)
+
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """(T,) how many sequences have a frame t."""
-        lengths = np.asarray(self.lengths)
-        return tuple(int(size) for size in (lengths[None, :] > np.arange(lengths[0])[:, None]).sum(1))
+        without = np.searchsorted(self._lengths[::-1], np.arange(self.lengths[0]), side="right")
+        return tuple((self.count - without).tolist())
 
     @cached_property
     def batch_sizes(self) -> Tensor:
@@ -45,37 +61,48 @@ class Packing:
 
     @cached_property
     def _starts(self) -> npt.NDArray[np.int64]:
-        return np.concatenate([[0], np.cumsum(self.sizes)])[:-1]
+        return np.cumsum((0, *self.sizes[:-1]))
+
+    @cached_property
+    def _placed_starts(self) -> Tensor:
+        assert self.placed is not None
+        times = torch.arange(len(self.sizes), device=self.device)
+        sizes = self.count - torch.searchsorted(self.placed.flip(0), times, right=True)
+        return sizes.cumsum(0) - sizes
 
     @cached_property
     def of_row(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Frame number and sequence number (rows,) of each row."""
-        sizes = np.asarray(self.sizes)
-        time = np.repeat(np.arange(len(sizes)), sizes)
+        time = np.repeat(np.arange(len(self.sizes)), self.sizes)
         return time, np.arange(len(time)) - self._starts[time]
 
     @cached_property
     def time(self) -> Tensor:
         """(rows,) the frame number of each row."""
-        return torch.from_numpy(self.of_row[0]).to(self.device)
+        if self.placed is None:
+            return torch.from_numpy(self.of_row[0]).to(self.device)
+        rows = torch.arange(sum(self.lengths), device=self.device)
+        return torch.searchsorted(self._placed_starts, rows, right=True) - 1
 
     @cached_property
     def sequence(self) -> Tensor:
         """(rows,) the sequence number of each row."""
-        return torch.from_numpy(self.of_row[1]).to(self.device)
+        if self.placed is None:
+            return torch.from_numpy(self.of_row[1]).to(self.device)
+        return torch.arange(len(self.time), device=self.device) - self._placed_starts[self.time]
 
     @cached_property
     def last(self) -> Tensor:
         """(N,) the row of each sequence's last frame."""
-        lengths = np.asarray(self.lengths)
-        return torch.from_numpy(self._starts[lengths - 1] + np.arange(len(lengths))).to(self.device)
+        if self.placed is None:
+            return torch.from_numpy(self._starts[self._lengths - 1] + np.arange(self.count)).to(self.device)
+        return self._placed_starts[self.placed - 1] + torch.arange(self.count, device=self.device)
 
     @cached_property
     def reverse(self) -> Tensor:
         """(rows,) for each row, the row of the same sequence mirrored in time."""
         time, sequence = self.of_row
-        mirrored = np.asarray(self.lengths)[sequence] - 1 - time
-        return torch.from_numpy(self._starts[mirrored] + sequence).to(self.device)
+        return torch.from_numpy(self._starts[self._lengths[sequence] - 1 - time] + sequence).to(self.device)
 
     @cached_property
     def before(self) -> Tensor:
@@ -86,11 +113,13 @@ class Packing:
     @cached_property
     def longer(self) -> Packing:
         """The packing of the same sequences with one frame more, which comes first: its rows are the first N."""
-        return Packing(tuple(length + 1 for length in self.lengths), self.device)
+        placed = None if self.placed is None else self.placed + 1
+        return Packing(tuple((self._lengths + 1).tolist()), self.device, placed)
 
     def repeated(self, times: int) -> Packing:
         """The packing of every sequence ``times`` times, a sequence's copies side by side."""
-        return Packing(tuple(length for length in self.lengths for _ in range(times)), self.device)
+        placed = None if self.placed is None else self.placed.repeat_interleave(times)
+        return Packing(tuple(np.repeat(self._lengths, times).tolist()), self.device, placed)
 
 
 @dataclass(frozen=True)
@@ -107,7 +136,10 @@ class Batch:
     @cached_property
     def frame_weights(self) -> Tensor:
         """(rows,) weights that make a sum over rows the mean over a sequence's frames, then over the sequences."""
-        lengths = torch.tensor(self.packing.lengths, dtype=self.frames.dtype, device=self.frames.device)
+        lengths = self.packing.placed
+        if lengths is None:
+            lengths = torch.tensor(self.packing.lengths, device=self.frames.device)
+        lengths = lengths.to(self.frames.dtype)
         return (1 / (lengths * self.packing.count))[self.packing.sequence]
 
 
@@ -135,17 +167,31 @@ def pack(
     return Batch(rows, mask, packing), order
 
 
-class Crops:
-    """Sub-sequences drawn from training recordings, epoch by epoch, and the body parts that are hidden in each.
+class _Drawn(NamedTuple):
+    """N sub-sequences, longest first."""
 
+    piece: npt.NDArray[np.int32]
+    """(N,) the sequence that each is a part of."""
+    start: npt.NDArray[np.int64]
+    """(N,) the row of its first frame."""
+    length: npt.NDArray[np.int64]
+    """(N,) its frames."""
+
+
+class Crops:
+    """Sub-sequences drawn from training sequences, epoch by epoch, and the body parts that are hidden in each.
+
+    In an epoch every sequence is drawn ``crops`` times: in each of so many rounds once, in a random order. The draws
+    are made a pool of some batches at a time, so that what is held of an epoch is the order of one round and one pool.
     Everything drawn is a function of the seed and the number of the step alone, so that a run can be taken up
-    anywhere and gives the same batches. Sources: Zheng et al. 2018, "Implementation details": 25 sub-sequences of 7 to
-    35 frames from each recording; a random number of parts hidden, the same in all frames from the second on.
+    anywhere, by any number of threads, and gives the same batches. Sources: Zheng et al. 2018, "Implementation
+    details": 25 sub-sequences of 7 to 35 frames from each recording; a random number of parts hidden, the same in all
+    frames from the second on.
     """
 
     def __init__(
         self,
-        sequences: Sequence[npt.NDArray[np.float32]],
+        frames: Frames,
         parts: Sequence[npt.NDArray[np.bool_]],
         *,
         batch_size: int,
@@ -155,53 +201,96 @@ class Crops:
         hidden_parts: int | None,
         seed: int,
     ) -> None:
-        self.lengths = np.array([len(sequence) for sequence in sequences])
-        self.starts = np.concatenate([[0], np.cumsum(self.lengths)])[:-1]
-        self.frames = np.concatenate(list(sequences))  # (sum of T, D)
-        self.parts = np.stack(list(parts)) if len(parts) else np.zeros((0, self.frames.shape[1]), bool)  # (P, D)
+        self.frames = frames
+        self.parts = np.stack(list(parts)) if len(parts) else np.zeros((0, frames.rows.shape[1]), bool)  # (P, D)
         self.batch_size = batch_size
         self.crops = crops
         self.shortest = shortest
         self.longest = longest
         self.hidden_parts = hidden_parts
         self.seed = seed
-        self._epoch: tuple[int, list[npt.NDArray[np.int64]]] | None = None
+        self._lock = Lock()
+        self._round: tuple[int, npt.NDArray[np.int32]] = (-1, np.zeros(0, np.int32))
+        self._pools: dict[int, list[_Drawn]] = {}  # two: threads that work on consecutive steps may ask for both
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch; the last one may be smaller."""
-        return -(-len(self.lengths) * self.crops // self.batch_size)
+        return -(-len(self.frames) * self.crops // self.batch_size)
 
     def batch(self, step: int, device: torch.device) -> Batch:
-        """The batch of a step, counted from 0 over all epochs."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        if self._epoch is None or self._epoch[0] != epoch:
-            self._epoch = (epoch, self._plan(epoch))
-        drawn = self._epoch[1][place]  # (N, 2): first row, length; longest first
-        packing = Packing(tuple(drawn[:, 1].tolist()), device)
+        """The batch of a step, counted from 0 over all epochs; threads may ask for several at a time."""
+        drawn = self._drawn(step)
+        packing = Packing(tuple(drawn.length.tolist()))
         time, sequence = packing.of_row
-        frames = torch.from_numpy(self.frames[drawn[sequence, 0] + time]).to(device)
-        rng = np.random.default_rng([self.seed, 1, step])
-        hidden = hide_parts(self.parts, len(drawn), self.hidden_parts, rng)  # (N, D)
-        mask = torch.from_numpy(hidden[sequence] & (time > 0)[:, None]).to(device)
-        return Batch(frames, mask, packing)
+        values = self.frames.rows.take(drawn.start[sequence] + time, runs=packing.count)  # (rows, D)
+        rng = np.random.default_rng([self.seed, _HIDING, step])
+        hidden = hide_parts(self.parts, packing.count, self.hidden_parts, rng)  # (N, D)
+        if device.type == "cpu":
+            mask = torch.from_numpy(hidden[sequence] & (time > 0)[:, None])
+            return Batch(torch.from_numpy(values), mask, packing)
+        frames, lengths, inputs = together([values, drawn.length, hidden], device)
+        packing = Packing(packing.lengths, device, lengths)
+        return Batch(frames, inputs[packing.sequence] & (packing.time > 0)[:, None], packing)
 
-    def _plan(self, epoch: int) -> list[npt.NDArray[np.int64]]:
-        """An epoch's sub-sequences, (N, 2) a batch; batches hold similar lengths and come in random order."""
-        rng = np.random.default_rng([self.seed, 0, epoch])
-        recording = np.repeat(rng.permutation(len(self.lengths)), self.crops)
-        rng.shuffle(recording)
-        longest = np.minimum(self.lengths[recording], self.longest)
+    def recordings(self, step: int) -> npt.NDArray[np.int32]:
+        """(N,) the numbers of the sequences that a step's batch is drawn from, in its order.
+
+        ``frames.recording`` says which recording each of these is (a piece of).
+        """
+        return self._drawn(step).piece
+
+    def _drawn(self, step: int) -> _Drawn:
+        """What a step draws, longest first."""
+        epoch, batch = divmod(step, self.steps_per_epoch)
+        pool, place = divmod(batch, _POOL)
+        number = epoch * -(-self.steps_per_epoch // _POOL) + pool
+        with self._lock:
+            if number not in self._pools:
+                self._pools[number] = self._draw(epoch, pool, number)
+                if len(self._pools) > 2:
+                    del self._pools[next(iter(self._pools))]
+            return self._pools[number][place]
+
+    def _draw(self, epoch: int, pool: int, number: int) -> list[_Drawn]:
+        """A pool's batches: they hold similar lengths and come in random order."""
+        first = pool * _POOL * self.batch_size
+        piece = self._pieces(epoch, first, min(first + _POOL * self.batch_size, len(self.frames) * self.crops))
+        whole = self.frames.lengths[piece]
+        rng = np.random.default_rng([self.seed, _DRAWING, number])
+        longest = np.minimum(whole, self.longest)
         length = rng.integers(np.minimum(self.shortest, longest), longest, endpoint=True)
-        start = self.starts[recording] + rng.integers(0, self.lengths[recording] - length, endpoint=True)
-        drawn = np.stack([start, length], axis=1)
-        batches = []
-        pool = 16 * self.batch_size  # lengths are sorted within a pool only, so that batches stay mixed
-        for first in range(0, len(drawn), pool):
-            chunk = drawn[first : first + pool]
-            chunk = chunk[np.argsort(-chunk[:, 1], kind="stable")]
-            batches += [chunk[i : i + self.batch_size] for i in range(0, len(chunk), self.batch_size)]
-        return [batches[i] for i in rng.permutation(len(batches))]
+        start = self.frames.starts[piece] + rng.integers(0, whole - length, endpoint=True)
+        order = np.argsort(-length, kind="stable")  # within a pool only, so that batches stay mixed
+        batches = range(0, len(order), self.batch_size)
+        places = [order[batches[i] : batches[i] + self.batch_size] for i in rng.permutation(len(batches))]
+        return [_Drawn(piece[chosen], start[chosen], length[chosen]) for chosen in places]
+
+    def _pieces(self, epoch: int, first: int, end: int) -> npt.NDArray[np.int32]:
+        """The sequences drawn at the places [first, end) of an epoch."""
+        count = len(self.frames)
+        found = []
+        for turn in range(first // count, -(-end // count)):
+            if self._round[0] != epoch * self.crops + turn:
+                rng = np.random.default_rng([self.seed, _ORDER, epoch * self.crops + turn])
+                self._round = (epoch * self.crops + turn, rng.permutation(np.arange(count, dtype=np.int32)))
+            found.append(self._round[1][max(first - turn * count, 0) : end - turn * count])
+        return np.concatenate(found)
+
+
+def together(arrays: Sequence[npt.NDArray[Any]], device: torch.device) -> list[Tensor]:
+    """Arrays as tensors on a device that they reach in one transfer, which nobody waits for."""
+    at = np.cumsum(
+        [0, *(-(-array.nbytes // 16) * 16 for array in arrays)]
+    )  # a tensor begins at a multiple of its items
+    buffer = torch.empty(int(at[-1]), dtype=torch.uint8, pin_memory=device.type == "cuda")
+    for array, start in zip(arrays, at[:-1], strict=True):
+        buffer.numpy()[start : start + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    placed = buffer.to(device, non_blocking=True)
+    return [
+        placed[start : start + array.nbytes].view(torch.from_numpy(array[:0]).dtype).view(array.shape)
+        for array, start in zip(arrays, at[:-1], strict=True)
+    ]
 
 
 def hide_parts(

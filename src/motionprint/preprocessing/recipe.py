@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from motionprint.errors import DatasetError, SettingsError
+from motionprint.preprocessing.quantile import Quantile
 from motionprint.preprocessing.space import ALIGNMENTS, Alignment, rotation_to_front
 from motionprint.preprocessing.time import resample, resample_to, subsample
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from motionprint.store import MotionDataset
 
 __all__ = ["Recipe", "RecipeCounts"]
 
@@ -86,47 +91,70 @@ class Recipe:
         """D: numbers a frame."""
         return 3 * len(self.skeleton) + (3 if self.root_path else 0)
 
-    def fit(self, sequences: Iterable[SkeletonSequence]) -> Recipe:
+    def fit(self, sequences: Sequence[SkeletonSequence] | MotionDataset) -> Recipe:
         """This recipe with its scale fitted to training recordings: one for all, robust against single wild values.
+
+        Recordings are read one after another, those with the largest values twice; none is held.
 
         Raises
         ------
         DatasetError
             If there is nothing to fit on, or values are missing (their number is named).
         """
-        coordinates, paths = [], []
+        quantiles = (Quantile(self.quantile), Quantile(self.quantile))  # of the body, and of the root's path
+        largest = array("f")  # of both in each recording
         missing = 0
         incomplete: list[str] = []
-        for number, sequence in enumerate(sequences):
+        for number in range(len(sequences)):
+            sequence = sequences[number]
             holes = int(np.isnan(sequence.positions).sum())
             if holes:
                 missing += holes
                 incomplete.append(sequence.name or f"recording {number}")
-            for piece in self.pieces(sequence):
-                body, path, _ = self._in_metres(sequence, piece)
-                coordinates.append(np.abs(body).ravel().astype(np.float32))
-                paths.append(np.abs(path).ravel().astype(np.float32))
+            for quantile, values in zip(quantiles, self._distances(sequence), strict=True):
+                largest.append(quantile.count(values))
         if missing:
             more = ", ..." if len(incomplete) > 3 else ""
             raise DatasetError(
                 f"expected complete recordings, found {missing} missing values (NaN) in {len(incomplete)} recordings "
                 f"({', '.join(incomplete[:3])}{more})"
             )
-        if not coordinates:
+        if not largest:
             raise DatasetError("expected at least one training recording, found none")
-        scale = float(np.quantile(np.concatenate(coordinates), self.quantile))
-        root_scale = float(np.quantile(np.concatenate(paths), self.quantile))
+        least = [quantile.narrow() for quantile in quantiles]
+        again = (np.frombuffer(largest, np.float32).reshape(-1, 2) >= least).any(axis=1)
+        for number in np.flatnonzero(again).tolist():
+            for quantile, values in zip(quantiles, self._distances(sequences[number]), strict=True):
+                quantile.refine(values)
+        scale, root_scale = (quantile.value for quantile in quantiles)
         if not scale > 0:
             raise DatasetError("expected joints away from the root, found every joint at the root in every frame")
         return replace(self, scale=scale, root_scale=root_scale if root_scale > 0 else 1.0)
 
+    def _distances(self, sequence: SkeletonSequence) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """All absolute coordinates of a recording's pieces, and those of the root's path."""
+        turned = [self._in_metres(sequence, piece) for piece in self.pieces(sequence)]
+        body = np.concatenate([body.ravel() for body, _, _ in turned])
+        path = np.concatenate([path.ravel() for _, path, _ in turned])
+        return np.abs(body).astype(np.float32), np.abs(path).astype(np.float32)
+
     def pieces(self, sequence: SkeletonSequence) -> list[tuple[int, int]]:
         """The frame ranges [start, end) read as sequences of their own: one, or windows of a long recording."""
-        resampled = int((len(sequence) - 1) * self.fps / sequence.fps + 1e-6) + 1
+        return self._cut(len(sequence), sequence.fps)
+
+    def count_frames(self, length: int, fps: float) -> int:
+        """How many frames ``apply`` makes of all pieces of a recording of ``length`` frames at ``fps``."""
+        counts = [_resampled(end - start, fps, self.fps) for start, end in self._cut(length, fps)]
+        if self.max_length is None:
+            return sum(counts)
+        return sum(-(-count // -(-count // self.max_length)) for count in counts)
+
+    def _cut(self, length: int, fps: float) -> list[tuple[int, int]]:
+        resampled = _resampled(length, fps, self.fps)
         if resampled <= self.window_over:
-            return [(0, len(sequence))]
-        count = min(-(-resampled // self.window), max(1, len(sequence) // 2))  # no piece without a second frame
-        edges = np.linspace(0, len(sequence), count + 1).round().astype(int)
+            return [(0, length)]
+        count = min(-(-resampled // self.window), max(1, length // 2))  # no piece without a second frame
+        edges = np.linspace(0, length, count + 1).round().astype(int)
         return [(int(start), int(end)) for start, end in pairwise(edges)]
 
     def apply(
@@ -191,3 +219,8 @@ class Recipe:
     def from_dict(cls, table: dict[str, Any], skeleton: Skeleton) -> Recipe:
         """The inverse of ``to_dict``."""
         return cls(skeleton, **table)
+
+
+def _resampled(length: int, fps: float, target_fps: float) -> int:
+    """Frames that `resample` makes of ``length`` frames."""
+    return int((length - 1) * target_fps / fps + 1e-6) + 1

@@ -16,9 +16,11 @@ import numpy.typing as npt
 from motionprint.errors import DatasetError, SettingsError
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
+from motionprint.store.mapped import MappedRows
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 __all__ = ["COLUMNS", "FILES", "MotionDataset", "check_prepare", "open_dataset"]
 
@@ -48,7 +50,7 @@ class MotionDataset:
     def __init__(
         self,
         folder: Path,
-        positions: npt.NDArray[np.float32],
+        positions: MappedRows,
         index: pd.DataFrame,
         skeleton: Skeleton,
         protocols: dict[str, list[dict[str, list[str]]]],
@@ -96,26 +98,26 @@ class MotionDataset:
         return (self._sequence(number) for number in range(len(self)))
 
     def _sequence(self, number: int) -> SkeletonSequence:
-        columns = self._columns
-        start = int(columns["offset"][number])
+        row = {key: column[number].as_py() for key, column in self._columns.items()}
+        start = int(row["offset"])
         return SkeletonSequence(
-            np.array(self._positions[start : start + int(columns["length"][number])]),  # a copy: the file is read-only
-            fps=float(columns["fps"][number]),
+            self._positions.read(start, start + int(row["length"])),
+            fps=float(row["fps"]),
             skeleton=self.skeleton,
-            name=columns["name"][number],
-            person=int(columns["person"][number]),
-            label=columns["label"][number],
-            subject=columns["subject"][number],
-            source=columns["source"][number],
-            extra={key: values[number] for key, values in columns.items() if key not in COLUMNS},
+            name=row["name"],
+            person=int(row["person"]),
+            label=row["label"],
+            subject=row["subject"],
+            source=row["source"],
+            extra={key: value for key, value in row.items() if key not in COLUMNS},
         )
 
     @cached_property
-    def _columns(self) -> dict[str, list[Any]]:
-        """The index as lists, with None for what is missing: rows of a table are slow to get at one by one."""
-        return {
-            str(key): column.astype(object).where(column.notna(), None).tolist() for key, column in self.index.items()
-        }
+    def _columns(self) -> dict[str, pa.Array]:
+        """The index by column, null where a value is missing: a row of a pandas table is slow to get at."""
+        import pyarrow as pa
+
+        return {str(key): pa.array(column, from_pandas=True) for key, column in self.index.items()}
 
     def subset(self, indices: Sequence[int] | npt.NDArray[Any]) -> MotionDataset:
         """A view of the sequences with these numbers, in this order (or of those where a mask is True).
@@ -132,7 +134,8 @@ class MotionDataset:
             raise IndexError(f"sequences {chosen.min()} to {chosen.max()} of {len(self)}")
         chosen = chosen % max(len(self), 1)
         rows = chosen if self._rows is None else self._rows[chosen]
-        index = self.index.iloc[chosen].reset_index(drop=True)
+        everything = np.array_equal(chosen, np.arange(len(self)))
+        index = self.index if everything else self.index.iloc[chosen].reset_index(drop=True)
         return MotionDataset(self.folder, self._positions, index, self.skeleton, self._protocols, self.prepare, rows)
 
     @property
@@ -143,22 +146,22 @@ class MotionDataset:
     @property
     def names(self) -> list[str]:
         """(N,) what each sequence is called."""
-        return list(self._columns["name"])
+        return list(self._columns["name"].to_pylist())
 
     @property
     def labels(self) -> list[str | None]:
         """(N,) the action class of each sequence, None where it has none."""
-        return list(self._columns["label"])
+        return list(self._columns["label"].to_pylist())
 
     @property
     def subjects(self) -> list[str | None]:
         """(N,) who moves, None where not known."""
-        return list(self._columns["subject"])
+        return list(self._columns["subject"].to_pylist())
 
     @property
     def sha256(self) -> list[str]:
         """(N,) the hash of each sequence's positions: equal recordings have equal hashes."""
-        return list(self._columns["sha256"])
+        return list(self._columns["sha256"].to_pylist())
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -168,8 +171,8 @@ class MotionDataset:
     @property
     def fps(self) -> float | None:
         """Frames/s, where all sequences have the same; None where they differ (each sequence has its own ``fps``)."""
-        rates = set(self._columns["fps"])
-        return float(rates.pop()) if len(rates) == 1 else None
+        rates = self.index["fps"].unique()
+        return float(rates[0]) if len(rates) == 1 else None
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -200,7 +203,7 @@ class MotionDataset:
         """Its own protocols: for each fold the names that train and the names that test."""
         if self._rows is None:
             return self._protocols
-        here = set(self._columns["name"])
+        here = set(self.names)
         return {
             protocol: [
                 {side: [name for name in names if name in here] for side, names in fold.items()} for fold in folds
@@ -232,8 +235,9 @@ def open_dataset(folder: str | Path) -> MotionDataset:
     positions = _positions(path / "positions.npy", len(skeleton))
     index = _index(path / "index.parquet", len(positions))
     protocols = _json(path / "protocols.json")
-    _check_protocols(path / "protocols.json", protocols, set(index["name"]))
-    return MotionDataset(path, positions, index, skeleton, protocols, _json(path / "prepare.json"))
+    if protocols:
+        _check_protocols(path / "protocols.json", protocols, set(index["name"]))
+    return MotionDataset(path, MappedRows(positions), index, skeleton, protocols, _json(path / "prepare.json"))
 
 
 def _reopen(folder: Path, rows: npt.NDArray[np.int64] | None) -> MotionDataset:
@@ -269,6 +273,7 @@ def _positions(path: Path, joints: int) -> npt.NDArray[np.float32]:
 def _index(path: Path, frames: int) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     try:
         index = pd.read_parquet(path)
@@ -278,15 +283,9 @@ def _index(path: Path, frames: int) -> pd.DataFrame:
     if missing:
         raise DatasetError(f"{path}: expected the columns {', '.join(COLUMNS)}; missing {', '.join(missing)}")
     for column in ("name", "sha256", "label", "subject", "source"):
-        try:
-            texts = (index[column] if column in ("name", "sha256") else index[column].dropna()).tolist()
-        except (ValueError, pa.ArrowException) as error:  # only here are they decoded
-            raise DatasetError(f"{path}: expected text under {column}: {error}") from error
-        for text in texts:
-            if not isinstance(text, str):
-                raise DatasetError(f"{path}: expected text under {column}, found {text}")
+        _require_text(path, column, index[column])
     names = index["name"]
-    if names.duplicated().any():
+    if pc.count_distinct(pa.array(names, from_pandas=True)).as_py() < len(names):  # without an object for each name
         raise DatasetError(f"{path}: expected unique names, found {names[names.duplicated()].iloc[0]} more than once")
     for column in ("offset", "length", "person"):
         if not pd.api.types.is_integer_dtype(index[column]) or index[column].hasnans:
@@ -305,7 +304,23 @@ def _index(path: Path, frames: int) -> pd.DataFrame:
         raise DatasetError(f"{path}: {names[row]}: expected offset {expected[row]}, found {offsets[row]}")
     if expected[-1] != frames:
         raise DatasetError(f"{path}: lengths sum to {expected[-1]} frames, positions.npy holds {frames}")
+    pa.default_memory_pool().release_unused()  # what reading took beside the table itself
     return index
+
+
+def _require_text(path: Path, column: str, values: pd.Series[Any]) -> None:
+    import pyarrow as pa
+
+    try:
+        array = pa.array(values, from_pandas=True)
+        array.validate(full=True)  # only here is it decoded
+    except (ValueError, TypeError, pa.ArrowException) as error:
+        raise DatasetError(f"{path}: expected text under {column}: {error}") from error
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
+    if not text or (array.null_count and column in ("name", "sha256")):
+        wrong = next(value for value in values.tolist() if not isinstance(value, str))
+        raise DatasetError(f"{path}: expected text under {column}, found {wrong}")
 
 
 def _check_protocols(path: Path, protocols: dict[str, Any], known: set[str]) -> None:

@@ -67,8 +67,8 @@ def resolve(dataset: MotionDataset, protocol: str | None, fold: int = 0) -> Spli
     for side, numbers in (("train", train), ("test", test)):
         if not len(numbers):
             raise DatasetError(f"{protocol}, fold {fold}: leaves no sequence of {dataset.folder} to {side}")
-    hashes = np.array(dataset.sha256)
-    copies = int(np.isin(hashes[test], hashes[train]).sum())
+    hashes = dataset.index["sha256"]
+    copies = int(hashes.iloc[test].isin(hashes.iloc[train]).sum())
     return Split(protocol, fold, np.sort(train), np.sort(test), copies)
 
 

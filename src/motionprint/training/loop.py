@@ -7,14 +7,16 @@ import math
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import FrameType
 
 import torch
 from torch import Tensor, nn
 
-from motionprint.batches import Crops
+from motionprint.batches import Batch, Crops
 from motionprint.errors import MotionprintError
 from motionprint.methods import Method
+from motionprint.training.ahead import ahead
 from motionprint.training.settings import TrainingSettings
 
 __all__ = ["Trainer", "gradients", "interrupts"]
@@ -59,18 +61,19 @@ class Trainer:
         """
         self.method.train()
         devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            while self.step < self.settings.steps:
-                values = self._one_step()
+        prepare = partial(self.crops.batch, device=self.device)
+        steps = range(self.step, self.settings.steps)
+        with torch.random.fork_rng(devices=devices), ahead(prepare, steps, self.settings.workers) as batches:
+            for batch in batches:
+                values = self._one_step(batch)
                 after_step(self.step, values)
                 if interrupted():
                     return interrupted()
         return 0
 
-    def _one_step(self) -> dict[str, float]:
+    def _one_step(self, batch: Batch) -> dict[str, float]:
         # what a step draws depends on the seed and the step alone: a run taken up again draws the same
         torch.manual_seed((self.seed * 1_000_003 + self.step) % 2**63)
-        batch = self.crops.batch(self.step, self.device)
         networks = self.method.networks
         objectives = self.method.objectives(batch)
         gradients(networks, objectives)

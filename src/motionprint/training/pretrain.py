@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
 from functools import partial
@@ -14,11 +14,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from motionprint.batches import Crops
 from motionprint.errors import CheckpointError, DatasetError, SettingsError
 from motionprint.methods import METHODS
 from motionprint.preprocessing import Recipe, RecipeCounts
+from motionprint.preprocessing.frames import Frames
 from motionprint.progress import Report
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
@@ -179,7 +181,7 @@ def pretrain(
         _refuse_other(before, config, recipe, training, folder)
         config |= {"command": before.get("command"), "resumed": [*before.get("resumed", []), command]}
     try:
-        config, recipe, trainer = _start(training, config, recipe, device, epochs=epochs, report=report)
+        config, recipe, trainer = _start(training, config, recipe, device, epochs=epochs, report=report, beside=folder)
     except DatasetError as error:
         raise DatasetError(f"{opened.folder}: {error}") from error
     if resuming:
@@ -222,18 +224,19 @@ def _start(
     *,
     epochs: int | None = None,
     report: Report | None = None,
+    beside: Path | None = None,
 ) -> tuple[dict[str, Any], Recipe, Trainer]:
-    """Fit the recipe, prepare the frames, build networks and trainer."""
+    """Fit the recipe, prepare the frames, build networks and trainer.
+
+    ``beside`` is the run folder on whose disk the prepared frames lie; without one, they lie with temporary files.
+    """
     if report is not None:
         report(0, None, f"reading {len(sequences)} recordings")
     recipe = recipe.fit(sequences)
     counts = RecipeCounts()
-    frames = []
-    for sequence in sequences:
-        pieces = recipe.pieces(sequence)
-        if len(pieces) > 1:
-            counts.windowed.append(sequence.name)
-        frames += [recipe.apply(sequence, piece, counts) for piece in pieces]
+    place = None if beside is None else next(parent for parent in beside.absolute().parents if parent.is_dir())
+    expected = sum(recipe.count_frames(length, fps) for length, fps in _lengths(sequences))
+    frames = Frames(_prepared(sequences, recipe, counts), recipe.inputs, place=place, expected_rows=expected)
     placed = resolve_device(device)
     method = build_method(config, recipe).to(placed)
     training = TrainingSettings(**config["training"])
@@ -262,6 +265,24 @@ def _start(
     return config, recipe, Trainer(method, crops, training, int(config["seed"]))
 
 
+def _lengths(sequences: Sequence[SkeletonSequence] | MotionDataset) -> Iterator[tuple[int, float]]:
+    """Frames and frames/s of each recording; none is read."""
+    if isinstance(sequences, MotionDataset):
+        return zip(sequences.lengths.tolist(), sequences.index["fps"].tolist(), strict=True)
+    return ((len(sequence), sequence.fps) for sequence in sequences)
+
+
+def _prepared(
+    sequences: Sequence[SkeletonSequence] | MotionDataset, recipe: Recipe, counts: RecipeCounts
+) -> Iterator[list[npt.NDArray[np.float32]]]:
+    """What a network reads of each recording: one sequence, or its windows."""
+    for sequence in sequences:
+        pieces = recipe.pieces(sequence)
+        if len(pieces) > 1:
+            counts.windowed.append(sequence.name)
+        yield [recipe.apply(sequence, piece, counts) for piece in pieces]
+
+
 def _hashes(sequences: Sequence[SkeletonSequence] | MotionDataset) -> list[str]:
     """sha256 of each recording's positions."""
     if isinstance(sequences, MotionDataset):
@@ -278,7 +299,8 @@ def _refuse_other(
     for key in ("method", "preset", "settings", "dataset", "protocol", "fold", "seed"):
         if before.get(key) != config.get(key):
             raise SettingsError(f"{folder}: was trained with {key} {before.get(key)!r}, found {config.get(key)!r}")
-    free = ("steps", "checkpoint_every", "log_every", "scale", "root_scale")  # may differ, or are not yet fitted
+    # may differ, or are not yet fitted
+    free = ("steps", "checkpoint_every", "log_every", "workers", "scale", "root_scale")
     for part, found in (("training", config["training"]), ("recipe", recipe.to_dict())):
         for name, value in found.items():
             if name not in free and before[part].get(name) != value:

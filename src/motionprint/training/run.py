@@ -92,7 +92,7 @@ class Run:
         preset = str(self.config["preset"])
         standard = {**asdict(type(self.method).presets[preset]), **asdict(TRAINING_PRESETS[preset])}
         found = {**self.config["settings"], **self.config["training"]}
-        free = ("steps", "checkpoint_every", "log_every")
+        free = ("steps", "checkpoint_every", "log_every", "workers")
         return {name: value for name, value in found.items() if name not in free and standard.get(name) != value}
 
     def untrained(self) -> Run:
@@ -158,8 +158,9 @@ def save_run(run: Run, folder: str | Path, *, extra: Mapping[str, Any] | None = 
 
 def write_config(config: Mapping[str, Any], file: Path) -> None:
     """Write a configuration; the file is replaced at once or not at all."""
-    with replaced(file) as unfinished:
-        unfinished.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    with replaced(file) as unfinished, open(unfinished, "w", encoding="utf-8") as opened:
+        json.dump(config, opened, indent=1)  # piece by piece: it holds a hash for each recording
+        opened.write("\n")
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -32,15 +32,18 @@ class TrainingSettings:
     """Steps between checkpoints."""
     log_every: int = 20
     """Steps that a line of log.csv averages over."""
+    workers: int = 1
+    """Threads that prepare batches ahead; 0 prepares each in its step. The results do not depend on it."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "crops", "shortest", "longest", "checkpoint_every", "log_every"):
+        whole = ("steps", "batch_size", "crops", "shortest", "longest", "checkpoint_every", "log_every", "workers")
+        for name in whole:
             try:
                 object.__setattr__(self, name, operator.index(getattr(self, name)))
             except TypeError:
                 raise SettingsError(f"expected {name} to be a whole number, found {getattr(self, name)!r}") from None
-        for name in ("steps", "batch_size", "crops", "shortest", "checkpoint_every", "log_every"):
-            least = 0 if name == "steps" else 1
+        for name in ("steps", "batch_size", "crops", "shortest", "checkpoint_every", "log_every", "workers"):
+            least = 0 if name in ("steps", "workers") else 1
             if getattr(self, name) < least:
                 raise SettingsError(f"expected {name} of at least {least}, found {getattr(self, name)}")
         if self.longest < self.shortest:

@@ -1,0 +1,25 @@
+"""Training memory as the data grow, measured from outside."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCALING = Path(__file__).resolve().parents[1] / "benchmarks" / "scaling.py"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="reads /proc")
+def test_peak_memory_of_training_is_the_same_for_twenty_times_the_data(tmp_path: Path) -> None:
+    """Of the larger data set, 150 MB were once held: more than a quarter of the smaller peak."""
+    out, plot = tmp_path / "scaling.json", tmp_path / "scaling.png"
+    arguments = [str(tmp_path), "--sequences", "400", "--times", "1,20", "--steps", "12"]
+    subprocess.run([sys.executable, str(SCALING), *arguments, "--out", str(out), "--plot", str(plot)], check=True)
+    small, large = json.loads(out.read_text())["rows"]
+    assert large["recordings"] == 20 * small["recordings"] == 8000
+    assert large["peak_mb"] < 1.1 * small["peak_mb"]
+    assert plot.read_bytes().startswith(b"\x89PNG")
