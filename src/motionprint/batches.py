@@ -13,7 +13,17 @@ from torch import Tensor
 
 _CPU = torch.device("cpu")
 
-__all__ = ["Batch", "Crops", "Packing", "hide_parts", "pack"]
+__all__ = ["Batch", "Crops", "Packing", "Part", "hide_parts", "pack"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which sequences of a whole packing are held here: the rest of a step's batch is another process's."""
+
+    whole: Packing
+    """The packing of all sequences of the step."""
+    sequences: tuple[int, ...]
+    """(N,) the numbers there of the sequences that are held here, ascending."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,8 @@ class Packing:
     lengths: tuple[int, ...]
     """(N,) frames of each sequence, longest first."""
     device: torch.device = _CPU
+    part: Part | None = None
+    """What of a larger packing this is; None where it is whole."""
 
     @property
     def count(self) -> int:
@@ -36,7 +48,7 @@ class Packing:
     def sizes(self) -> tuple[int, ...]:
         """(T,) how many sequences have a frame t."""
         lengths = np.asarray(self.lengths)
-        return tuple(int(size) for size in (lengths[None, :] > np.arange(lengths[0])[:, None]).sum(1))
+        return tuple(int(size) for size in (lengths[None, :] > np.arange(max(self.lengths, default=0))[:, None]).sum(1))
 
     @cached_property
     def batch_sizes(self) -> Tensor:
@@ -45,12 +57,12 @@ class Packing:
 
     @cached_property
     def _starts(self) -> npt.NDArray[np.int64]:
-        return np.concatenate([[0], np.cumsum(self.sizes)])[:-1]
+        return np.concatenate([[0], np.cumsum(self.sizes, dtype=np.int64)])[:-1]
 
     @cached_property
     def of_row(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Frame number and sequence number (rows,) of each row."""
-        sizes = np.asarray(self.sizes)
+        sizes = np.asarray(self.sizes, np.int64)
         time = np.repeat(np.arange(len(sizes)), sizes)
         return time, np.arange(len(time)) - self._starts[time]
 
@@ -67,24 +79,50 @@ class Packing:
     @cached_property
     def last(self) -> Tensor:
         """(N,) the row of each sequence's last frame."""
-        lengths = np.asarray(self.lengths)
+        lengths = np.asarray(self.lengths, np.int64)
         return torch.from_numpy(self._starts[lengths - 1] + np.arange(len(lengths))).to(self.device)
 
     @cached_property
     def reverse(self) -> Tensor:
         """(rows,) for each row, the row of the same sequence mirrored in time."""
         time, sequence = self.of_row
-        mirrored = np.asarray(self.lengths)[sequence] - 1 - time
+        mirrored = np.asarray(self.lengths, np.int64)[sequence] - 1 - time
         return torch.from_numpy(self._starts[mirrored] + sequence).to(self.device)
 
     @cached_property
     def longer(self) -> Packing:
         """The packing of the same sequences with one frame more, which comes first: its rows are the first N."""
-        return Packing(tuple(length + 1 for length in self.lengths), self.device)
+        part = self.part and Part(self.part.whole.longer, self.part.sequences)
+        return Packing(tuple(length + 1 for length in self.lengths), self.device, part)
 
     def repeated(self, times: int) -> Packing:
         """The packing of every sequence ``times`` times, a sequence's copies side by side."""
-        return Packing(tuple(length for length in self.lengths for _ in range(times)), self.device)
+        part = self.part and Part(
+            self.part.whole.repeated(times),
+            tuple(times * sequence + copy for sequence in self.part.sequences for copy in range(times)),
+        )
+        return Packing(tuple(length for length in self.lengths for _ in range(times)), self.device, part)
+
+    def every(self, first: int, stride: int) -> Packing:
+        """The sequences ``first``, ``first + stride``, ...: what a process takes of a step, longest first like all."""
+        return Packing(self.lengths[first::stride], self.device, Part(self, tuple(range(first, self.count, stride))))
+
+    @property
+    def whole(self) -> Packing:
+        """The packing of all sequences of the step: this one, unless it is a part."""
+        return self if self.part is None else self.part.whole
+
+    @property
+    def rows(self) -> int:
+        """Frames of all sequences together."""
+        return sum(self.lengths)
+
+    @cached_property
+    def rows_in_whole(self) -> Tensor:
+        """(rows,) for each row, its number among the rows of ``whole``."""
+        time, sequence = self.of_row
+        numbers = sequence if self.part is None else np.asarray(self.part.sequences, np.int64)[sequence]
+        return torch.from_numpy(self.whole._starts[time] + numbers).to(self.device)
 
 
 @dataclass(frozen=True)
@@ -100,9 +138,22 @@ class Batch:
 
     @cached_property
     def frame_weights(self) -> Tensor:
-        """(rows,) weights that make a sum over rows the mean over a sequence's frames, then over the sequences."""
+        """(rows,) weights of a sum over rows that is the mean over a sequence's frames, then over the sequences.
+
+        Those of a part make its contribution to the mean over the whole.
+        """
         lengths = torch.tensor(self.packing.lengths, dtype=self.frames.dtype, device=self.frames.device)
-        return (1 / (lengths * self.packing.count))[self.packing.sequence]
+        return (1 / (lengths * self.packing.whole.count))[self.packing.sequence]
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of values (N,) over the sequences: of a part, what it contributes to the mean over the whole."""
+        return values.sum() / self.packing.whole.count
+
+    def normal(self, columns: int) -> Tensor:
+        """(N, columns) standard normal values; those of a part are the ones that the whole would have drawn."""
+        packing = self.packing
+        drawn = torch.randn(packing.whole.count, columns, dtype=self.frames.dtype, device=self.frames.device)
+        return drawn if packing.part is None else drawn[list(packing.part.sequences)]
 
 
 def pack(
@@ -166,17 +217,24 @@ class Crops:
         """Batches in an epoch; the last one may be smaller."""
         return -(-len(self.lengths) * self.crops // self.batch_size)
 
-    def batch(self, step: int, device: torch.device) -> Batch:
-        """The batch of a step, counted from 0 over all epochs."""
+    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> Batch:
+        """The batch of a step, counted from 0 over all epochs.
+
+        With a ``share`` (rank, size), every size-th sequence of it from rank on. All that is drawn is drawn for the
+        whole batch, so that the shares together are the whole; one of them may be empty.
+        """
         epoch, place = divmod(step, self.steps_per_epoch)
         if self._epoch is None or self._epoch[0] != epoch:
             self._epoch = (epoch, self._plan(epoch))
         drawn = self._epoch[1][place]  # (N, 2): first row, length; longest first
         packing = Packing(tuple(drawn[:, 1].tolist()), device)
-        time, sequence = packing.of_row
-        frames = torch.from_numpy(self.frames[drawn[sequence, 0] + time]).to(device)
         rng = np.random.default_rng([self.seed, 1, step])
         hidden = hide_parts(self.parts, len(drawn), self.hidden_parts, rng)  # (N, D)
+        rank, size = share
+        if size > 1:
+            packing, drawn, hidden = packing.every(rank, size), drawn[rank::size], hidden[rank::size]
+        time, sequence = packing.of_row
+        frames = torch.from_numpy(self.frames[drawn[sequence, 0] + time]).to(device)
         mask = torch.from_numpy(hidden[sequence] & (time > 0)[:, None]).to(device)
         return Batch(frames, mask, packing)
 

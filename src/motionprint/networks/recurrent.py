@@ -29,6 +29,18 @@ __all__ = ["Cell", "RecurrentLayers"]
 Cell = Literal["gru", "lstm"]
 
 
+def dropout(values: Tensor, share: float, packing: Packing) -> Tensor:
+    """Values (rows, H) of which a share, drawn at random, is zero; the others are divided by 1 - share.
+
+    What is drawn is drawn for the whole batch that the packing is a part of, so that its parts, computed by several
+    processes, drop what one process would.
+    """
+    keep = values.new_empty(packing.whole.rows, values.shape[1]).bernoulli_(1 - share)
+    if packing.part is not None:
+        keep = keep[packing.rows_in_whole]
+    return values * keep.div_(1 - share)
+
+
 class RecurrentLayers(nn.Module):
     """A stack of recurrent layers with dropout between them, never on the recurrent path (Zaremba et al. 2014)."""
 
@@ -73,8 +85,8 @@ class RecurrentLayers(nn.Module):
         outputs = frames
         suffixes = ["", "_reverse"][: self.directions]
         for layer in range(self.cell.num_layers):
-            if layer and self.cell.dropout:
-                outputs = functional.dropout(outputs, self.cell.dropout, self.training)
+            if layer and self.cell.dropout and self.training:
+                outputs = dropout(outputs, self.cell.dropout, packing)
             w_ih, w_hh, b_ih, b_hh = (
                 [getattr(self.cell, f"{kind}_l{layer}{suffix}") for suffix in suffixes]
                 for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

@@ -7,6 +7,7 @@ import math
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import FrameType
 
 import torch
@@ -15,9 +16,13 @@ from torch import Tensor, nn
 from motionprint.batches import Crops
 from motionprint.errors import MotionprintError
 from motionprint.methods import Method
+from motionprint.training.distributed import ALONE, World
 from motionprint.training.settings import TrainingSettings
 
 __all__ = ["Trainer", "gradients", "interrupts"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""The signals that end training after a whole step."""
 
 
 def gradients(networks: Mapping[str, nn.Module], objectives: Mapping[str, Tensor]) -> None:
@@ -42,13 +47,17 @@ def gradients(networks: Mapping[str, nn.Module], objectives: Mapping[str, Tensor
 class Trainer:
     """A method, its optimiser and the number of steps done: everything that a checkpoint holds."""
 
-    def __init__(self, method: Method, crops: Crops, settings: TrainingSettings, seed: int) -> None:
+    def __init__(
+        self, method: Method, crops: Crops, settings: TrainingSettings, seed: int, world: World = ALONE
+    ) -> None:
         self.method = method
         self.crops = crops
         self.settings = settings
         self.seed = seed
         self.step = 0
-        self.device = next(method.parameters()).device
+        self.world = world
+        weight = next(method.parameters())
+        self.device, self.dtype = weight.device, weight.dtype
         self.optimiser = torch.optim.Adam(method.parameters(), lr=settings.learning_rate, foreach=False)
 
     def run(self, after_step: Callable[[int, Mapping[str, float]], None], interrupted: Callable[[], int]) -> int:
@@ -58,23 +67,35 @@ class Trainer:
         gradient (``NAME_gradient``); ``interrupted`` (see `interrupts`) is asked after that.
         """
         self.method.train()
+        self.world.spread(list(self.method.parameters()))
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             while self.step < self.settings.steps:
-                values = self._one_step()
+                values, stopped = self._one_step(interrupted())
+                done = self.step == self.settings.steps
+                if stopped or done or self.step % self.settings.checkpoint_every == 0:
+                    self.world.expect_same_weights(dict(self.method.named_parameters()))
                 after_step(self.step, values)
-                if interrupted():
-                    return interrupted()
+                if self.world.size == 1:
+                    stopped = interrupted()
+                if stopped:
+                    return stopped
         return 0
 
-    def _one_step(self) -> dict[str, float]:
+    def _one_step(self, asked: int) -> tuple[dict[str, float], int]:
+        """What a step found, and the number of the signal that any process had received before it, or 0."""
         # what a step draws depends on the seed and the step alone: a run taken up again draws the same
         torch.manual_seed((self.seed * 1_000_003 + self.step) % 2**63)
-        batch = self.crops.batch(self.step, self.device)
+        batch = self.crops.batch(self.step, self.device, self.world.share)
         networks = self.method.networks
-        objectives = self.method.objectives(batch)
-        gradients(networks, objectives)
-        values = {name: objective.item() for name, objective in objectives.items()}
+        if batch.packing.count:
+            objectives = self.method.objectives(replace(batch, frames=batch.frames.to(self.dtype)))
+            gradients(networks, objectives)
+        else:  # fewer sequences than processes
+            objectives = {name: torch.zeros((), dtype=self.dtype, device=self.device) for name in networks}
+            for parameter in self.method.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+        values, stopped = self._summed(objectives, asked)
         for name, network in networks.items():
             norm = nn.utils.clip_grad_norm_(network.parameters(), self.settings.clip_norm)
             values[f"{name}_gradient"] = float(norm)
@@ -90,7 +111,19 @@ class Trainer:
                 for parameter in networks[name].parameters():
                     parameter.clamp_(-bound, bound)
         self.step += 1
-        return values
+        return values, stopped
+
+    def _summed(self, objectives: Mapping[str, Tensor], asked: int) -> tuple[dict[str, float], int]:
+        """Make gradients and objectives those of the whole batch; and say whether any process has been asked to stop.
+
+        All goes in one exchange, so that all processes see the same and stop after the same step.
+        """
+        totals = torch.stack([objective.detach() for objective in objectives.values()])
+        signals = totals.new_tensor([number == asked for number in SIGNALS] if self.world.size > 1 else [])
+        gradients = [parameter.grad for parameter in self.method.parameters() if parameter.grad is not None]
+        self.world.sum([*gradients, totals, signals])
+        stopped = [number for number, count in zip(SIGNALS, signals.tolist(), strict=False) if count]
+        return dict(zip(objectives, totals.tolist(), strict=True)), stopped[0] if stopped else 0
 
     def state(self) -> dict[str, Tensor]:
         """Weights and the optimiser's moments by name, as a checkpoint stores them."""
@@ -116,8 +149,10 @@ class Trainer:
 
 
 @contextlib.contextmanager
-def interrupts() -> Iterator[Callable[[], int]]:
+def interrupts(world: World = ALONE) -> Iterator[Callable[[], int]]:
     """Let the first Ctrl-C or SIGTERM wait for the end of a step; the second one interrupts at once.
+
+    With several processes it does not: their launchers pass on what each has received already, and kill after a while.
 
     Gives a function that returns the number of the signal that was received, or 0.
     """
@@ -128,11 +163,11 @@ def interrupts() -> Iterator[Callable[[], int]]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if asked and world.size == 1:
             raise KeyboardInterrupt
-        asked = number
+        asked = asked or number
 
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, ask) for number in SIGNALS}
     try:
         yield lambda: asked
     finally:

@@ -25,6 +25,7 @@ from motionprint.skeleton import Skeleton
 from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.atomic import new_folder, replaced
 from motionprint.store.protocols import resolve
+from motionprint.training.distributed import ALONE, World
 from motionprint.training.loop import Trainer, interrupts
 from motionprint.training.run import (
     CONFIG,
@@ -140,12 +141,18 @@ def pretrain(
     tensorboard: bool = False,
     report: Report | None = None,
     command: str | None = None,
+    world: World = ALONE,
 ) -> Run:
     """Learn prints from a data set, without labels, into a run folder.
 
     Only the protocol's training recordings are read; without a protocol, all are. Ctrl-C (or SIGTERM) ends training
     after a whole step, keeps the run usable and raises KeyboardInterrupt (SystemExit); ``resume`` takes a run up where
     its last checkpoint left it and gives the weights of an uninterrupted one.
+
+    Parameters
+    ----------
+    world
+        The processes that train together (see `joined`): each is called alike, and the first one writes the folder.
 
     Raises
     ------
@@ -162,10 +169,10 @@ def pretrain(
     if steps is not None and epochs is not None:
         raise SettingsError("expected steps or epochs, found both")
     folder = Path(out)
-    resuming = resume and folder.exists()
-    if folder.exists() and not (resuming or overwrite):
+    resuming = world.told(resume and folder.exists())
+    if world.leads and folder.exists() and not (resuming or overwrite):
         raise DatasetError(f"{out}: exists; --resume continues it, --overwrite replaces it")
-    before = read_config(folder) if resuming else {}
+    before = world.told(read_config(folder) if resuming and world.leads else {})
     if steps is not None:
         wanted["steps"] = steps
     elif resuming and epochs is None:
@@ -179,23 +186,31 @@ def pretrain(
         _refuse_other(before, config, recipe, training, folder)
         config |= {"command": before.get("command"), "resumed": [*before.get("resumed", []), command]}
     try:
-        config, recipe, trainer = _start(training, config, recipe, device, epochs=epochs, report=report)
+        config, recipe, trainer = _start(training, config, recipe, device, epochs=epochs, report=report, world=world)
     except DatasetError as error:
         raise DatasetError(f"{opened.folder}: {error}") from error
+    world.expect_same({name: config[name] for name in ("fitted", "settings", "training", "recipe", "seed")})
     if resuming:
-        tensors, done = read_tensors(folder / WEIGHTS)
+        tensors, done = world.told(read_tensors(folder / WEIGHTS) if world.leads else ({}, 0))
         trainer.load_state(tensors, done)
         if trainer.step > trainer.settings.steps:
             raise SettingsError(
                 f"{folder}: expected at least the {trainer.step} steps that are done, found {trainer.settings.steps}"
             )
-    with interrupts() as interrupted, ExitStack() as stack:
+    if not world.leads:
+        with interrupts(world) as interrupted:
+            stopped = trainer.run(lambda step, values: None, interrupted)
+            world.wait()  # for the last checkpoint: a launcher ends all that are left when one has ended
+        _raise_for(stopped)
+        return Run(config, recipe, trainer.method.eval(), trainer.step)
+    with interrupts(world) as interrupted, ExitStack() as stack:
         place, placed = folder, None
         if not resuming:  # under a temporary name until there is a checkpoint: what fails before leaves nothing behind
             place = stack.enter_context(new_folder(folder, overwrite=overwrite, kind="run", inputs=[opened.folder]))
             placed = partial(_placed, stack, folder)
         write_config(config, place / CONFIG)
         stopped = _write_while(trainer, place, tensorboard, report, interrupted, placed)
+        world.wait()
     _raise_for(stopped)
     return load_run(folder, str(trainer.device))
 
@@ -222,6 +237,7 @@ def _start(
     *,
     epochs: int | None = None,
     report: Report | None = None,
+    world: World = ALONE,
 ) -> tuple[dict[str, Any], Recipe, Trainer]:
     """Fit the recipe, prepare the frames, build networks and trainer."""
     if report is not None:
@@ -234,7 +250,7 @@ def _start(
         if len(pieces) > 1:
             counts.windowed.append(sequence.name)
         frames += [recipe.apply(sequence, piece, counts) for piece in pieces]
-    placed = resolve_device(device)
+    placed = resolve_device(world.device(device))
     method = build_method(config, recipe).to(placed)
     training = TrainingSettings(**config["training"])
     crops = Crops(
@@ -258,8 +274,9 @@ def _start(
         "counts": asdict(counts),
         "versions": versions(),
         "device": str(placed),
+        "processes": world.size,
     }
-    return config, recipe, Trainer(method, crops, training, int(config["seed"]))
+    return config, recipe, Trainer(method, crops, training, int(config["seed"]), world)
 
 
 def _hashes(sequences: Sequence[SkeletonSequence] | MotionDataset) -> list[str]:
