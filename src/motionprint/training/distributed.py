@@ -13,11 +13,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
@@ -194,25 +197,41 @@ def joined(device: str = "auto", *, timeout: timedelta = TIMEOUT) -> Iterator[Wo
         store, _, _ = next(rendezvous("env://", timeout=timeout))
     except (RuntimeError, ValueError) as error:
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
-        raise MotionprintError(f"{world}: the others cannot be reached at {where}: {_first_line(error)}") from error
+        raise MotionprintError(f"{world}: the others cannot be reached at {where}: {_said(error)}") from error
+    before = _on_sigterm(_stop)
     failed = True
     try:
         _start_exchange(world, device, store, timeout)
         yield world
         failed = False
     except BaseException as error:
+        # a launcher ends all others when one has failed: this one is ending already, and may have a line to say
+        _on_sigterm(signal.SIG_IGN)
         told = _told_before(world, store, error)
         if told is not None:
             raise OtherProcessError(told) from error
         if isinstance(error, OSError):
-            raise MotionprintError(f"{world}: {error}") from error
-        if isinstance(error, MotionprintError):
+            where = "" if error.filename is None else f"{error.filename}: "
+            raise MotionprintError(f"{world}: {where}{error.strerror or error}") from error
+        if len(error.args) == 1 and isinstance(error.args[0], str):
             error.args = (f"{world}: {error}",)
         raise
     finally:
         # after a failure NCCL would wait here for what never comes: the end of the process ends the exchange
         if distributed.is_initialized() and not (failed and distributed.get_backend() == "nccl"):
             distributed.destroy_process_group()
+    _on_sigterm(before)
+
+
+def _on_sigterm(handler: Any) -> Any:
+    """Change what SIGTERM does; what it did before."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.signal(signal.SIGTERM, handler if handler is not None else signal.SIG_DFL)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _from_environment() -> World:
@@ -242,11 +261,15 @@ def _start_exchange(world: World, device: str, store: Store, timeout: timedelta)
         kind = place.type
     finally:  # told also where there is none, so that nobody waits for it
         store.set(f"motionprint/device/{world.rank}", kind)
-    first = store.get("motionprint/device/0").decode()
-    if kind != first:
-        raise SettingsError(
-            f"expected one kind of device for all processes, found {kind} here and {first} in process 0"
-        )
+    kinds = [store.get(f"motionprint/device/{rank}").decode() for rank in range(world.size)]
+    if "none" in kinds:
+        raise OtherProcessError(store.get("motionprint/failed").decode())
+    for rank, other in enumerate(kinds):
+        if other != kinds[0]:
+            raise SettingsError(
+                f"expected one kind of device for all processes, found {kinds[0]} in process 0 and {other} in "
+                f"process {rank}; --device names one"
+            )
     if kind == "cuda":
         torch.cuda.set_device(place)
     try:
@@ -254,12 +277,12 @@ def _start_exchange(world: World, device: str, store: Store, timeout: timedelta)
             "nccl" if kind == "cuda" else "gloo", store=store, rank=world.rank, world_size=world.size, timeout=timeout
         )
     except RuntimeError as error:
-        raise MotionprintError(f"the other processes cannot be reached: {_first_line(error)}") from error
+        raise MotionprintError(f"the other processes cannot be reached: {_said(error)}") from error
 
 
 def _told_before(world: World, store: Store, error: BaseException) -> str | None:
     """Leave a note of a failure; what another process's note says, where that process was first."""
-    note = f"{world}: {_first_line(error) or type(error).__name__}"
+    note = f"{world}: {error!r}"
     try:
         found = store.compare_set("motionprint/failed", "", note).decode()
     except RuntimeError:  # the notes are gone with the process that kept them
@@ -274,15 +297,15 @@ def _exchange() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise MotionprintError(
-            f"another process has ended or cannot be reached ({_first_line(error)}); "
+            f"another process has ended or cannot be reached ({_said(error)}); "
             "--resume continues from the last checkpoint"
         ) from error
 
 
-def _first_line(error: BaseException) -> str:
-    """The first line of what PyTorch says, without the place in its source."""
-    line = str(error).strip().partition("\n")[0]
-    return line.partition("] ")[2] if line.startswith("[/") or line.startswith("[..") else line
+def _said(error: BaseException) -> str:
+    """What PyTorch says first, without the place in its source and its advice."""
+    line = str(error).strip().partition("\n")[0].partition(". ")[0]
+    return line.partition("] ")[2] if line.startswith(("[/", "[..")) else line
 
 
 def _fill(tensors: Sequence[Tensor], flat: Tensor) -> None:

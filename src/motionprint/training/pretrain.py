@@ -189,7 +189,8 @@ def pretrain(
         config, recipe, trainer = _start(training, config, recipe, device, epochs=epochs, report=report, world=world)
     except DatasetError as error:
         raise DatasetError(f"{opened.folder}: {error}") from error
-    world.expect_same({name: config[name] for name in ("fitted", "settings", "training", "recipe", "seed")})
+    names = {"recordings": "fitted", "settings": "settings", "training": "training", "recipe": "recipe", "seed": "seed"}
+    world.expect_same({name: config[key] for name, key in names.items()})
     if resuming:
         tensors, done = world.told(read_tensors(folder / WEIGHTS) if world.leads else ({}, 0))
         trainer.load_state(tensors, done)
