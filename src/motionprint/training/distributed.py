@@ -155,7 +155,7 @@ class World:
                 if not same:
                     raise MotionprintError(
                         f"expected the same weights in all processes, found another {name} in process {rank}; "
-                        "processors of different kinds round differently (docs: Several processes)"
+                        "other processors, or numbers of threads, round differently (docs: Several processes)"
                     )
 
     def wait(self) -> None:
@@ -274,7 +274,12 @@ def _start_exchange(world: World, device: str, store: Store, timeout: timedelta)
         torch.cuda.set_device(place)
     try:
         distributed.init_process_group(
-            "nccl" if kind == "cuda" else "gloo", store=store, rank=world.rank, world_size=world.size, timeout=timeout
+            "nccl" if kind == "cuda" else "gloo",
+            store=store,
+            rank=world.rank,
+            world_size=world.size,
+            timeout=timeout,
+            device_id=place if kind == "cuda" else None,
         )
     except RuntimeError as error:
         raise MotionprintError(f"the other processes cannot be reached: {_said(error)}") from error
