@@ -102,7 +102,7 @@ def test_every_network_receives_exactly_the_gradient_of_its_own_objective(monkey
     parts = [[0], [1, 3, 4], [2, 0]]
     batch, order = pack(sequences, _hidden(parts))
     noise = torch.randn(3, INPUTS, dtype=torch.float64)
-    monkeypatch.setattr(torch, "randn_like", lambda like: noise)
+    monkeypatch.setattr(Batch, "normal", lambda batch, columns: noise)
     gradients(method.networks, method.objectives(_double(batch)))
 
     xs = [torch.from_numpy(sequences[i]).double() for i in order]
@@ -159,7 +159,7 @@ def test_the_objective_averages_over_frames_then_over_sequences() -> None:
 def test_adversarial_losses_have_their_known_values(adversary: str) -> None:
     method = _method(adversary=adversary, lambda_z=0.5)
     real, fake, fake_z = (torch.tensor(v, dtype=torch.float64) for v in ([2.0, -1.0], [0.5, 1.0], [-2.0, 3.0]))
-    decoder, discriminator = method._adversarial(real, fake, fake_z)
+    decoder, discriminator = method._adversarial(torch.mean, real, fake, fake_z)
     dis = torch.sigmoid
     log_loss = (torch.log(dis(real)) + torch.log(1 - dis(fake)) + 0.5 * torch.log(1 - dis(fake_z))).mean()
     expected = {

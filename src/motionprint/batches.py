@@ -23,7 +23,17 @@ _POOL = 16
 _ORDER, _HIDING, _DRAWING = 0, 1, 2
 """Streams of random numbers: which sequence, which parts are hidden, which of its frames."""
 
-__all__ = ["Batch", "Crops", "Packing", "hide_parts", "pack", "together"]
+__all__ = ["Batch", "Crops", "Packing", "Part", "hide_parts", "pack", "together"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which sequences of a whole packing are held here: the rest of a step's batch is another process's."""
+
+    whole: Packing
+    """The packing of all sequences of the step."""
+    sequences: tuple[int, ...]
+    """(N,) the numbers there of the sequences that are held here, ascending."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class Packing:
     device: torch.device = _CPU
     placed: Tensor | None = field(default=None, compare=False, repr=False)
     """(N,) the lengths on the device, where they are there already: all that is needed there then comes from them."""
+    part: Part | None = None
+    """What of a larger packing this is; None where it is whole."""
 
     @property
     def count(self) -> int:
@@ -46,12 +58,12 @@ class Packing:
 
     @cached_property
     def _lengths(self) -> npt.NDArray[np.int64]:
-        return np.array(self.lengths)
+        return np.array(self.lengths, np.int64)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         """(T,) how many sequences have a frame t."""
-        without = np.searchsorted(self._lengths[::-1], np.arange(self.lengths[0]), side="right")
+        without = np.searchsorted(self._lengths[::-1], np.arange(max(self.lengths, default=0)), side="right")
         return tuple((self.count - without).tolist())
 
     @cached_property
@@ -61,7 +73,7 @@ class Packing:
 
     @cached_property
     def _starts(self) -> npt.NDArray[np.int64]:
-        return np.cumsum((0, *self.sizes[:-1]))
+        return np.cumsum((0, *self.sizes[:-1]), dtype=np.int64)
 
     @cached_property
     def _placed_starts(self) -> Tensor:
@@ -73,7 +85,7 @@ class Packing:
     @cached_property
     def of_row(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Frame number and sequence number (rows,) of each row."""
-        time = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        time = np.repeat(np.arange(len(self.sizes)), np.array(self.sizes, np.int64))
         return time, np.arange(len(time)) - self._starts[time]
 
     @cached_property
@@ -114,12 +126,39 @@ class Packing:
     def longer(self) -> Packing:
         """The packing of the same sequences with one frame more, which comes first: its rows are the first N."""
         placed = None if self.placed is None else self.placed + 1
-        return Packing(tuple((self._lengths + 1).tolist()), self.device, placed)
+        part = self.part and Part(self.part.whole.longer, self.part.sequences)
+        return Packing(tuple((self._lengths + 1).tolist()), self.device, placed, part)
 
     def repeated(self, times: int) -> Packing:
         """The packing of every sequence ``times`` times, a sequence's copies side by side."""
         placed = None if self.placed is None else self.placed.repeat_interleave(times)
-        return Packing(tuple(np.repeat(self._lengths, times).tolist()), self.device, placed)
+        part = self.part and Part(
+            self.part.whole.repeated(times),
+            tuple(times * sequence + copy for sequence in self.part.sequences for copy in range(times)),
+        )
+        return Packing(tuple(np.repeat(self._lengths, times).tolist()), self.device, placed, part)
+
+    def every(self, first: int, stride: int) -> Packing:
+        """The sequences ``first``, ``first + stride``, ...: what a process takes of a step, longest first like all."""
+        part = Part(self, tuple(range(first, self.count, stride)))
+        return Packing(self.lengths[first::stride], self.device, part=part)
+
+    @property
+    def whole(self) -> Packing:
+        """The packing of all sequences of the step: this one, unless it is a part."""
+        return self if self.part is None else self.part.whole
+
+    @property
+    def rows(self) -> int:
+        """Frames of all sequences together."""
+        return sum(self.lengths)
+
+    @cached_property
+    def rows_in_whole(self) -> Tensor:
+        """(rows,) for each row, its number among the rows of ``whole``."""
+        time, sequence = self.of_row
+        numbers = sequence if self.part is None else np.asarray(self.part.sequences, np.int64)[sequence]
+        return torch.from_numpy(self.whole._starts[time] + numbers).to(self.device)
 
 
 @dataclass(frozen=True)
@@ -135,12 +174,25 @@ class Batch:
 
     @cached_property
     def frame_weights(self) -> Tensor:
-        """(rows,) weights that make a sum over rows the mean over a sequence's frames, then over the sequences."""
+        """(rows,) weights of a sum over rows that is the mean over a sequence's frames, then over the sequences.
+
+        Those of a part make its contribution to the mean over the whole.
+        """
         lengths = self.packing.placed
         if lengths is None:
             lengths = torch.tensor(self.packing.lengths, device=self.frames.device)
         lengths = lengths.to(self.frames.dtype)
-        return (1 / (lengths * self.packing.count))[self.packing.sequence]
+        return (1 / (lengths * self.packing.whole.count))[self.packing.sequence]
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of values (N,) over the sequences: of a part, what it contributes to the mean over the whole."""
+        return values.sum() / self.packing.whole.count
+
+    def normal(self, columns: int) -> Tensor:
+        """(N, columns) standard normal values; those of a part are the ones that the whole would have drawn."""
+        packing = self.packing
+        drawn = torch.randn(packing.whole.count, columns, dtype=self.frames.dtype, device=self.frames.device)
+        return drawn if packing.part is None else drawn[list(packing.part.sequences)]
 
 
 def pack(
@@ -218,19 +270,27 @@ class Crops:
         """Batches in an epoch; the last one may be smaller."""
         return -(-len(self.frames) * self.crops // self.batch_size)
 
-    def batch(self, step: int, device: torch.device) -> Batch:
-        """The batch of a step, counted from 0 over all epochs; threads may ask for several at a time."""
+    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> Batch:
+        """The batch of a step, counted from 0 over all epochs; threads may ask for several at a time.
+
+        With a ``share`` (rank, size), every size-th sequence of it from rank on. All that is drawn is drawn for the
+        whole batch, so that the shares together are the whole; one of them may be empty.
+        """
         drawn = self._drawn(step)
         packing = Packing(tuple(drawn.length.tolist()))
-        time, sequence = packing.of_row
-        values = self.frames.rows.take(drawn.start[sequence] + time, runs=packing.count)  # (rows, D)
         rng = np.random.default_rng([self.seed, _HIDING, step])
         hidden = hide_parts(self.parts, packing.count, self.hidden_parts, rng)  # (N, D)
+        rank, size = share
+        if size > 1:
+            packing, hidden = packing.every(rank, size), hidden[rank::size]
+            drawn = _Drawn(drawn.piece[rank::size], drawn.start[rank::size], drawn.length[rank::size])
+        time, sequence = packing.of_row
+        values = self.frames.rows.take(drawn.start[sequence] + time, runs=packing.count)  # (rows, D)
         if device.type == "cpu":
             mask = torch.from_numpy(hidden[sequence] & (time > 0)[:, None])
             return Batch(torch.from_numpy(values), mask, packing)
         frames, lengths, inputs = together([values, drawn.length, hidden], device)
-        packing = Packing(packing.lengths, device, lengths)
+        packing = Packing(packing.lengths, device, lengths, packing.part)
         return Batch(frames, inputs[packing.sequence] & (packing.time > 0)[:, None], packing)
 
     def recordings(self, step: int) -> npt.NDArray[np.int32]:

@@ -6,7 +6,8 @@
         ├── DatasetError           a data set folder, a source of recordings, a protocol
         ├── SkeletonMismatchError  joints other than those a model was trained on
         ├── CheckpointError        a run folder that is damaged, incomplete or of another kind
-        └── SettingsError          a setting, or a combination of settings, that cannot work
+        ├── SettingsError          a setting, or a combination of settings, that cannot work
+        └── OtherProcessError      another of the processes that train together has failed, and has said why
 
 Every message says where, what was found and what was expected, in one line.
 """
@@ -17,6 +18,7 @@ __all__ = [
     "CheckpointError",
     "DatasetError",
     "MotionprintError",
+    "OtherProcessError",
     "ReadError",
     "SettingsError",
     "SkeletonMismatchError",
@@ -51,3 +53,7 @@ class CheckpointError(MotionprintError):
 
 class SettingsError(MotionprintError):
     """A setting, or a combination of settings, that cannot work."""
+
+
+class OtherProcessError(MotionprintError):
+    """Another of the processes that train together has failed, and has said why: this one need not."""

@@ -78,7 +78,8 @@ def _run(args: list[str]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.UsageError as error:
-        error.show()
+        if os.environ.get("RANK", "0") == "0":  # of torchrun's processes, which all read the same words, one says it
+            error.show()
         return error.exit_code
     except click.ClickException as error:
         return _fail(error.format_message())

@@ -11,6 +11,7 @@ from motionprint.cli.choices import one_of, settings
 from motionprint.cli.counts import say_counts
 from motionprint.cli.progress import progress, quiet_option
 from motionprint.cli.settings import documented_fields, typed_changes
+from motionprint.errors import OtherProcessError
 
 
 def _methods() -> list[str]:
@@ -78,10 +79,11 @@ def command(
 ) -> None:
     """Train an encoder on DATASET without its labels; the run folder OUT is what embed and evaluate take.
 
-    Training that is interrupted (Ctrl-C) leaves a run that can be used, and continued with --resume.
+    Training that is interrupted (Ctrl-C) leaves a run that can be used, and continued with --resume. Started by
+    torchrun, all its processes train one run.
     """
     from motionprint.preprocessing import RecipeCounts
-    from motionprint.training import pretrain
+    from motionprint.training import joined, pretrain
 
     if options["steps"] is not None and options["epochs"] is not None:
         raise click.UsageError("expected --steps or --epochs, found both")
@@ -91,16 +93,22 @@ def command(
     for name, value in named.items():
         if value is not None and changes.setdefault(name, value) != value:
             raise click.UsageError(f"expected one value for {name}, found {value} and --set {name}={changes[name]}")
-    with progress(quiet) as report:
-        run = pretrain(
-            dataset,
-            out,
-            method=method,
-            changes=typed_changes(method, changes),
-            report=report,
-            command=command_line,
-            **options,
-        )
+    try:
+        with joined(options["device"]) as world, progress(quiet or not world.leads) as report:
+            run = pretrain(
+                dataset,
+                out,
+                method=method,
+                changes=typed_changes(method, changes),
+                report=report,
+                command=command_line,
+                world=world,
+                **options,
+            )
+    except OtherProcessError as error:  # which has said it
+        raise click.exceptions.Exit(1) from error
+    if not world.leads:
+        return
     fitted = f"{len(run.config['fitted'])} recordings"
     if options["protocol"] is None:
         fitted += " (all of the data set: no --protocol was given)"

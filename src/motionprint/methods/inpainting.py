@@ -21,7 +21,7 @@ authors' published code are numbered in docs/methods/inpainting.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -140,29 +140,29 @@ class Inpainting(Method):
         elementwise = (batch.frame_weights[:, None] * (batch.frames - inpainted).square()).sum()  # L_ele
         if self.discriminator is None:
             return {"encoder": elementwise, "decoder": elementwise}
-        from_noise = self.inpaint(batch, torch.randn_like(prints))  # x^_z, (rows, D)
+        from_noise = self.inpaint(batch, batch.normal(prints.shape[1]))  # x^_z, (rows, D)
         # the three sequences of a triple lie side by side, so that one pass serves all
         triples = torch.stack([batch.frames, inpainted, from_noise], dim=1).flatten(0, 1)  # (3 rows, D)
         real, fake, fake_z = self.discriminator(triples, batch.packing.repeated(3)).view(-1, 3).unbind(1)  # (N,) each
-        decoder, discriminator = self._adversarial(real, fake, fake_z)
+        decoder, discriminator = self._adversarial(batch.mean, real, fake, fake_z)
         return {
             "encoder": elementwise,
             "decoder": elementwise + self.settings.lambda_adv * decoder,
             "discriminator": discriminator,
         }
 
-    def _adversarial(self, real: Tensor, fake: Tensor, fake_z: Tensor) -> tuple[Tensor, Tensor]:
+    def _adversarial(
+        self, mean: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, fake_z: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """What the decoder and what the discriminator minimise, of the logits of x, x^ and x^_z."""
         weight = self.settings.lambda_z
         if self.settings.adversary == "wasserstein":
-            critic = real.mean() - fake.mean() - weight * fake_z.mean()
+            critic = mean(real) - mean(fake) - weight * mean(fake_z)
             return critic, -critic
         # log Dis = -softplus(-logit), log(1 - Dis) = -softplus(logit)
-        log_loss = -(
-            functional.softplus(-real) + functional.softplus(fake) + weight * functional.softplus(fake_z)
-        ).mean()
+        log_loss = -mean(functional.softplus(-real) + functional.softplus(fake) + weight * functional.softplus(fake_z))
         if self.settings.adversary == "nonsaturating":
-            return (functional.softplus(-fake) + weight * functional.softplus(-fake_z)).mean(), -log_loss
+            return mean(functional.softplus(-fake) + weight * functional.softplus(-fake_z)), -log_loss
         return log_loss, -log_loss
 
     def inpaint(self, batch: Batch, prints: Tensor) -> Tensor:

@@ -34,12 +34,15 @@ def dropout(values: Tensor, share: float, packing: Packing) -> Tensor:
     """Values (rows, H) of which a share, drawn at random, is zero; the others are divided by 1 - share.
 
     Random numbers of 16 bits are enough, four to a draw, which costs a tenth of what ``functional.dropout`` does; the
-    share is that to a 65536th, and what is left is divided by what really stays.
+    share is that to a 65536th, and what is left is divided by what really stays. What is drawn is drawn for the whole
+    batch that the packing is a part of, so that its parts, computed by several processes, drop what one process would.
     """
     dropped = round(share * 65536)
-    shape = (len(values), values.shape[1])
-    drawn = torch.empty(-(-shape[0] * shape[1] // 4), dtype=torch.int64).random_(-(2**63), None)
-    bits = drawn.view(torch.int16)[: shape[0] * shape[1]].view(shape)
+    rows, columns = packing.whole.rows, values.shape[1]
+    drawn = torch.empty(-(-rows * columns // 4), dtype=torch.int64).random_(-(2**63), None)
+    bits = drawn.view(torch.int16)[: rows * columns].view(rows, columns)
+    if packing.part is not None:
+        bits = bits[packing.rows_in_whole]
     return cast(Tensor, _Dropped.apply(values, bits >= dropped - 32768, 65536 / (65536 - dropped)))  # type: ignore[no-untyped-call]
 
 

@@ -197,7 +197,7 @@ class Scan(ABC):
     def _with_biases(self, w_ih: Tensor, w_hh: Tensor, by_input: Tensor, by_recurrent: Tensor) -> Weights:
         kind = self.states.dtype
         b_hh = by_recurrent.sum(0, dtype=kind)
-        b_ih = b_hh if by_input is by_recurrent else by_input.sum(0, dtype=kind)
+        b_ih = b_hh.clone() if by_input is by_recurrent else by_input.sum(0, dtype=kind)
         return w_ih.to(kind), w_hh.to(kind), b_ih, b_hh
 
 

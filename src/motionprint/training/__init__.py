@@ -1,7 +1,19 @@
 """The only training loop, its settings, and the folder that a run lives in."""
 
+from motionprint.training.distributed import World, joined
 from motionprint.training.pretrain import configure, pretrain, train_on
 from motionprint.training.run import Run, load_run, save_run
 from motionprint.training.settings import TRAINING_PRESETS, TrainingSettings
 
-__all__ = ["TRAINING_PRESETS", "Run", "TrainingSettings", "configure", "load_run", "pretrain", "save_run", "train_on"]
+__all__ = [
+    "TRAINING_PRESETS",
+    "Run",
+    "TrainingSettings",
+    "World",
+    "configure",
+    "joined",
+    "load_run",
+    "pretrain",
+    "save_run",
+    "train_on",
+]

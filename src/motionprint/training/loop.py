@@ -7,6 +7,7 @@ import math
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 
@@ -17,9 +18,15 @@ from motionprint.batches import Batch, Crops
 from motionprint.errors import MotionprintError
 from motionprint.methods import Method
 from motionprint.training.ahead import ahead
-from motionprint.training.settings import TrainingSettings
+from motionprint.training.distributed import ALONE, World
+from motionprint.training.memory import keep_freed_memory
+from motionprint.training.precision import choose, computing, set_precision
+from motionprint.training.settings import Precision, TrainingSettings
 
-__all__ = ["Trainer", "gradients", "interrupts"]
+__all__ = ["Trainer", "gradients", "interrupts", "measured_precision"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""The signals that end training after a whole step."""
 
 
 def gradients(networks: Mapping[str, nn.Module], objectives: Mapping[str, Tensor]) -> None:
@@ -41,17 +48,43 @@ def gradients(networks: Mapping[str, nn.Module], objectives: Mapping[str, Tensor
                 parameter.grad = torch.zeros_like(parameter)
 
 
+def measured_precision(method: Method, crops: Crops, seed: int) -> Precision:
+    """`bf16` where it makes the first step of a run clearly faster (see `choose`), else `float32`."""
+    device = next(method.parameters()).device
+    batch = crops.batch(0, device)
+
+    def step(precision: Precision) -> None:
+        set_precision(method, precision)
+        torch.manual_seed(seed)
+        with computing(method, precision):
+            objectives = method.objectives(batch)
+        gradients(method.networks, objectives)
+
+    training = method.training
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        precision = choose(method.train(), step)
+    method.train(training).zero_grad(set_to_none=True)
+    set_precision(method, precision)
+    return precision
+
+
 class Trainer:
     """A method, its optimiser and the number of steps done: everything that a checkpoint holds."""
 
-    def __init__(self, method: Method, crops: Crops, settings: TrainingSettings, seed: int) -> None:
+    def __init__(
+        self, method: Method, crops: Crops, settings: TrainingSettings, seed: int, world: World = ALONE
+    ) -> None:
         self.method = method
         self.crops = crops
         self.settings = settings
         self.seed = seed
         self.step = 0
-        self.device = next(method.parameters()).device
-        self.optimiser = torch.optim.Adam(method.parameters(), lr=settings.learning_rate, foreach=False)
+        self.world = world
+        weight = next(method.parameters())
+        self.device, self.dtype = weight.device, weight.dtype
+        fused = self.device.type in ("cpu", "cuda")
+        self.optimiser = torch.optim.Adam(method.parameters(), lr=settings.learning_rate, foreach=False, fused=fused)
+        set_precision(method, settings.precision)
 
     def run(self, after_step: Callable[[int, Mapping[str, float]], None], interrupted: Callable[[], int]) -> int:
         """Train up to ``settings.steps``; 0, or the number of the signal that ended it after a whole step.
@@ -60,24 +93,38 @@ class Trainer:
         gradient (``NAME_gradient``); ``interrupted`` (see `interrupts`) is asked after that.
         """
         self.method.train()
+        self.world.spread(list(self.method.parameters()))
         devices = [self.device] if self.device.type == "cuda" else []
-        prepare = partial(self.crops.batch, device=self.device)
+        keep_freed_memory()
+        prepare = partial(self.crops.batch, device=self.device, share=self.world.share)
         steps = range(self.step, self.settings.steps)
         with torch.random.fork_rng(devices=devices), ahead(prepare, steps, self.settings.workers) as batches:
             for batch in batches:
-                values = self._one_step(batch)
+                values, stopped = self._one_step(batch, interrupted())
+                done = self.step == self.settings.steps
+                if stopped or done or self.step % self.settings.checkpoint_every == 0:
+                    self.world.expect_same_weights(dict(self.method.named_parameters()))
                 after_step(self.step, values)
-                if interrupted():
-                    return interrupted()
+                if self.world.size == 1:
+                    stopped = interrupted()
+                if stopped:
+                    return stopped
         return 0
 
-    def _one_step(self, batch: Batch) -> dict[str, float]:
+    def _one_step(self, batch: Batch, asked: int) -> tuple[dict[str, float], int]:
+        """What a step found, and the number of the signal that any process had received before it, or 0."""
         # what a step draws depends on the seed and the step alone: a run taken up again draws the same
         torch.manual_seed((self.seed * 1_000_003 + self.step) % 2**63)
         networks = self.method.networks
-        objectives = self.method.objectives(batch)
-        gradients(networks, objectives)
-        values = {name: objective.item() for name, objective in objectives.items()}
+        if batch.packing.count:
+            with computing(self.method, self.settings.precision):
+                objectives = self.method.objectives(replace(batch, frames=batch.frames.to(self.dtype)))
+            gradients(networks, objectives)
+        else:  # fewer sequences than processes
+            objectives = {name: torch.zeros((), dtype=self.dtype, device=self.device) for name in networks}
+            for parameter in self.method.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+        values, stopped = self._summed(objectives, asked)
         for name, network in networks.items():
             norm = nn.utils.clip_grad_norm_(network.parameters(), self.settings.clip_norm)
             values[f"{name}_gradient"] = float(norm)
@@ -93,7 +140,19 @@ class Trainer:
                 for parameter in networks[name].parameters():
                     parameter.clamp_(-bound, bound)
         self.step += 1
-        return values
+        return values, stopped
+
+    def _summed(self, objectives: Mapping[str, Tensor], asked: int) -> tuple[dict[str, float], int]:
+        """Make gradients and objectives those of the whole batch; and say whether any process has been asked to stop.
+
+        All goes in one exchange, so that all processes see the same and stop after the same step.
+        """
+        totals = torch.stack([objective.detach() for objective in objectives.values()])
+        signals = totals.new_tensor([number == asked for number in SIGNALS] if self.world.size > 1 else [])
+        gradients = [parameter.grad for parameter in self.method.parameters() if parameter.grad is not None]
+        self.world.sum([*gradients, totals, signals])
+        stopped = [number for number, count in zip(SIGNALS, signals.tolist(), strict=False) if count]
+        return dict(zip(objectives, totals.tolist(), strict=True)), stopped[0] if stopped else 0
 
     def state(self) -> dict[str, Tensor]:
         """Weights and the optimiser's moments by name, as a checkpoint stores them."""
@@ -112,15 +171,15 @@ class Trainer:
             prefix = f"optimizer.{name}."
             moments = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
             if moments:
-                self.optimiser.state[parameter] = {
-                    key: value if key == "step" else value.to(parameter.device) for key, value in moments.items()
-                }
+                self.optimiser.state[parameter] = {key: value.to(parameter.device) for key, value in moments.items()}
         self.step = step
 
 
 @contextlib.contextmanager
-def interrupts() -> Iterator[Callable[[], int]]:
+def interrupts(world: World = ALONE) -> Iterator[Callable[[], int]]:
     """Let the first Ctrl-C or SIGTERM wait for the end of a step; the second one interrupts at once.
+
+    With several processes it does not: their launchers pass on what each has received already, and kill after a while.
 
     Gives a function that returns the number of the signal that was received, or 0.
     """
@@ -131,11 +190,11 @@ def interrupts() -> Iterator[Callable[[], int]]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if asked and world.size == 1:
             raise KeyboardInterrupt
-        asked = number
+        asked = asked or number
 
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, ask) for number in SIGNALS}
     try:
         yield lambda: asked
     finally:

@@ -5,34 +5,29 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 import torch
 
-from motionprint.errors import SettingsError
 from motionprint.methods import Method
 from motionprint.networks import RecurrentLayers
+from motionprint.training.settings import Precision
 
-__all__ = ["PRECISIONS", "Precision", "choose", "computing", "set_precision"]
+__all__ = ["choose", "computing", "set_precision"]
 
-Precision = Literal["auto", "float32", "bf16"]
-PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bf16")
-
+_UNITS = 200
+"""Layers all smaller than this train in float32: their products are no longer most of the work."""
 _WORTH = 1.15
 """How many times as fast a step must be for bfloat16 to be chosen: more than a measurement errs."""
 _ROUNDS = 3
 
 
-def set_precision(method: Method, precision: str) -> None:
+def set_precision(method: Method, precision: Precision) -> None:
     """Make the recurrent layers of a method round the factors of their products, in training, or not."""
-    if precision not in ("float32", "bf16"):
-        raise SettingsError(f"expected precision to be float32 or bf16, found {precision!r}")
-    for module in method.modules():
-        if isinstance(module, RecurrentLayers):
-            module.low = torch.bfloat16 if precision == "bf16" else None
+    for layers in _recurrent(method):
+        layers.low = torch.bfloat16 if precision == "bf16" else None
 
 
-def computing(method: Method, precision: str) -> contextlib.AbstractContextManager[object]:
+def computing(method: Method, precision: Precision) -> contextlib.AbstractContextManager[object]:
     """What a step is computed under: on a GPU its kernels are told, on a CPU the layers know."""
     device = next(method.parameters()).device
     if precision == "bf16" and device.type != "cpu":
@@ -40,7 +35,7 @@ def computing(method: Method, precision: str) -> contextlib.AbstractContextManag
     return contextlib.nullcontext()
 
 
-def choose(method: Method, step: Callable[[str], object]) -> str:
+def choose(method: Method, step: Callable[[Precision], object]) -> Precision:
     """`bf16` where a training step is clearly faster with it, else `float32`.
 
     Parameters
@@ -50,9 +45,9 @@ def choose(method: Method, step: Callable[[str], object]) -> str:
         same afterwards.
     """
     device = next(method.parameters()).device
-    if not _supported(device):
+    if not _supported(device) or max((layers.hidden for layers in _recurrent(method)), default=0) < _UNITS:
         return "float32"
-    best = dict.fromkeys(("float32", "bf16"), float("inf"))
+    best: dict[Precision, float] = {"float32": float("inf"), "bf16": float("inf")}
     for number in range(
         1 + _ROUNDS
     ):  # in turns, so that what else the machine does meets both; the first is warming up
@@ -65,10 +60,14 @@ def choose(method: Method, step: Callable[[str], object]) -> str:
     return "bf16" if best["float32"] > _WORTH * best["bf16"] else "float32"
 
 
+def _recurrent(method: Method) -> list[RecurrentLayers]:
+    return [module for module in method.modules() if isinstance(module, RecurrentLayers)]
+
+
 def _supported(device: torch.device) -> bool:
     """Whether the processor has instructions for it; without them it is emulated, many times as slow."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
     names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")

@@ -27,7 +27,8 @@ from motionprint.skeleton import Skeleton
 from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.atomic import new_folder, replaced
 from motionprint.store.protocols import resolve
-from motionprint.training.loop import Trainer, interrupts
+from motionprint.training.distributed import ALONE, World
+from motionprint.training.loop import Trainer, interrupts, measured_precision
 from motionprint.training.run import (
     CONFIG,
     LOG,
@@ -142,12 +143,18 @@ def pretrain(
     tensorboard: bool = False,
     report: Report | None = None,
     command: str | None = None,
+    world: World = ALONE,
 ) -> Run:
     """Learn prints from a data set, without labels, into a run folder.
 
     Only the protocol's training recordings are read; without a protocol, all are. Ctrl-C (or SIGTERM) ends training
     after a whole step, keeps the run usable and raises KeyboardInterrupt (SystemExit); ``resume`` takes a run up where
     its last checkpoint left it and gives the weights of an uninterrupted one.
+
+    Parameters
+    ----------
+    world
+        The processes that train together (see `joined`): each is called alike, and the first one writes the folder.
 
     Raises
     ------
@@ -164,14 +171,16 @@ def pretrain(
     if steps is not None and epochs is not None:
         raise SettingsError("expected steps or epochs, found both")
     folder = Path(out)
-    resuming = resume and folder.exists()
-    if folder.exists() and not (resuming or overwrite):
+    resuming = world.told(resume and folder.exists())
+    if world.leads and folder.exists() and not (resuming or overwrite):
         raise DatasetError(f"{out}: exists; --resume continues it, --overwrite replaces it")
-    before = read_config(folder) if resuming else {}
+    before = world.told(read_config(folder) if resuming and world.leads else {})
     if steps is not None:
         wanted["steps"] = steps
     elif resuming and epochs is None:
         wanted.setdefault("steps", before["training"]["steps"])
+    if resuming and wanted.get("precision", "auto") == "auto":  # what was measured when the run began
+        wanted["precision"] = before["training"].setdefault("precision", "float32")
     config, recipe = configure(
         opened.skeleton, method=method, preset=preset, changes=wanted, defaults=opened.defaults, seed=seed
     )
@@ -181,11 +190,15 @@ def pretrain(
         _refuse_other(before, config, recipe, training, folder)
         config |= {"command": before.get("command"), "resumed": [*before.get("resumed", []), command]}
     try:
-        config, recipe, trainer = _start(training, config, recipe, device, epochs=epochs, report=report, beside=folder)
+        config, recipe, trainer = _start(
+            training, config, recipe, device, epochs=epochs, report=report, beside=folder, world=world
+        )
     except DatasetError as error:
         raise DatasetError(f"{opened.folder}: {error}") from error
+    names = {"recordings": "fitted", "settings": "settings", "training": "training", "recipe": "recipe", "seed": "seed"}
+    world.expect_same({name: config[key] for name, key in names.items()})
     if resuming:
-        tensors, done = read_tensors(folder / WEIGHTS)
+        tensors, done = world.told(read_tensors(folder / WEIGHTS) if world.leads else ({}, 0))
         trainer.load_state(tensors, done)
         if trainer.step > trainer.settings.steps:
             raise SettingsError(
@@ -225,6 +238,7 @@ def _start(
     epochs: int | None = None,
     report: Report | None = None,
     beside: Path | None = None,
+    world: World = ALONE,
 ) -> tuple[dict[str, Any], Recipe, Trainer]:
     """Fit the recipe, prepare the frames, build networks and trainer.
 
@@ -237,7 +251,7 @@ def _start(
     place = None if beside is None else next(parent for parent in beside.absolute().parents if parent.is_dir())
     expected = sum(recipe.count_frames(length, fps) for length, fps in _lengths(sequences))
     frames = Frames(_prepared(sequences, recipe, counts), recipe.inputs, place=place, expected_rows=expected)
-    placed = resolve_device(device)
+    placed = resolve_device(world.device(device))
     method = build_method(config, recipe).to(placed)
     training = TrainingSettings(**config["training"])
     crops = Crops(
@@ -250,6 +264,9 @@ def _start(
         hidden_parts=method.hidden_parts,
         seed=int(config["seed"]),
     )
+    if training.precision == "auto":
+        measured = measured_precision(method, crops, int(config["seed"])) if world.leads else training.precision
+        training = replace(training, precision=world.told(measured))
     if epochs is not None:
         training = replace(training, steps=epochs * crops.steps_per_epoch)
     counts.thinned = list(dict.fromkeys(counts.thinned))
@@ -261,8 +278,9 @@ def _start(
         "counts": asdict(counts),
         "versions": versions(),
         "device": str(placed),
+        "processes": world.size,
     }
-    return config, recipe, Trainer(method, crops, training, int(config["seed"]))
+    return config, recipe, Trainer(method, crops, training, int(config["seed"]), world)
 
 
 def _lengths(sequences: Sequence[SkeletonSequence] | MotionDataset) -> Iterator[tuple[int, float]]:

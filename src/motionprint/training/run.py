@@ -93,7 +93,12 @@ class Run:
         standard = {**asdict(type(self.method).presets[preset]), **asdict(TRAINING_PRESETS[preset])}
         found = {**self.config["settings"], **self.config["training"]}
         free = ("steps", "checkpoint_every", "log_every", "workers")
-        return {name: value for name, value in found.items() if name not in free and standard.get(name) != value}
+        usual = {("precision", "float32")}  # what "auto" is where bf16 would not be faster
+        return {
+            name: value
+            for name, value in found.items()
+            if name not in free and standard.get(name) != value and (name, value) not in usual
+        }
 
     def untrained(self) -> Run:
         """The same networks as they were before the first step: what training adds is measured against it."""
