@@ -204,13 +204,20 @@ def pretrain(
             raise SettingsError(
                 f"{folder}: expected at least the {trainer.step} steps that are done, found {trainer.settings.steps}"
             )
-    with interrupts() as interrupted, ExitStack() as stack:
+    if not world.leads:
+        with interrupts(world) as interrupted:
+            stopped = trainer.run(lambda step, values: None, interrupted)
+            world.wait()  # for the last checkpoint: a launcher ends all that are left when one has ended
+        _raise_for(stopped)
+        return Run(config, recipe, trainer.method.eval(), trainer.step)
+    with interrupts(world) as interrupted, ExitStack() as stack:
         place, placed = folder, None
         if not resuming:  # under a temporary name until there is a checkpoint: what fails before leaves nothing behind
             place = stack.enter_context(new_folder(folder, overwrite=overwrite, kind="run", inputs=[opened.folder]))
             placed = partial(_placed, stack, folder)
         write_config(config, place / CONFIG)
         stopped = _write_while(trainer, place, tensorboard, report, interrupted, placed)
+        world.wait()
     _raise_for(stopped)
     return load_run(folder, str(trainer.device))
 
