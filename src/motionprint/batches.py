@@ -168,10 +168,7 @@ class Crops:
 
     def batch(self, step: int, device: torch.device) -> Batch:
         """The batch of a step, counted from 0 over all epochs."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        if self._epoch is None or self._epoch[0] != epoch:
-            self._epoch = (epoch, self._plan(epoch))
-        drawn = self._epoch[1][place]  # (N, 2): first row, length; longest first
+        drawn = self._drawn(step)
         packing = Packing(tuple(drawn[:, 1].tolist()), device)
         time, sequence = packing.of_row
         frames = torch.from_numpy(self.frames[drawn[sequence, 0] + time]).to(device)
@@ -179,6 +176,18 @@ class Crops:
         hidden = hide_parts(self.parts, len(drawn), self.hidden_parts, rng)  # (N, D)
         mask = torch.from_numpy(hidden[sequence] & (time > 0)[:, None]).to(device)
         return Batch(frames, mask, packing)
+
+    def recordings(self, step: int) -> list[int]:
+        """The numbers of the sequences that the batch of a step is drawn from, each once."""
+        number = np.searchsorted(self.starts, self._drawn(step)[:, 0], side="right") - 1
+        return [int(each) for each in np.unique(number)]
+
+    def _drawn(self, step: int) -> npt.NDArray[np.int64]:
+        """The sub-sequences (N, 2) of a step's batch: first row, length; longest first."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if self._epoch is None or self._epoch[0] != epoch:
+            self._epoch = (epoch, self._plan(epoch))
+        return self._epoch[1][place]
 
     def _plan(self, epoch: int) -> list[npt.NDArray[np.int64]]:
         """An epoch's sub-sequences, (N, 2) a batch; batches hold similar lengths and come in random order."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from motionprint.batches import Crops
-from motionprint.errors import MotionprintError
+from motionprint.errors import DivergenceError
 from motionprint.methods import Method
 from motionprint.training.settings import TrainingSettings
 
@@ -48,6 +48,8 @@ class Trainer:
         self.settings = settings
         self.seed = seed
         self.step = 0
+        self.first: dict[str, float] = {}
+        """Objectives and gradient norms of the first step: what an explosion is measured by."""
         self.device = next(method.parameters()).device
         self.optimiser = torch.optim.Adam(method.parameters(), lr=settings.learning_rate, foreach=False)
 
@@ -74,16 +76,12 @@ class Trainer:
         networks = self.method.networks
         objectives = self.method.objectives(batch)
         gradients(networks, objectives)
-        values = {name: objective.item() for name, objective in objectives.items()}
+        measured = {name: objective.detach() for name, objective in objectives.items()}
         for name, network in networks.items():
-            norm = nn.utils.clip_grad_norm_(network.parameters(), self.settings.clip_norm)
-            values[f"{name}_gradient"] = float(norm)
-        wrong = [name for name, value in values.items() if not math.isfinite(value)]
-        if wrong:
-            raise MotionprintError(
-                f"step {self.step}: expected finite objectives, found {wrong[0]} = {values[wrong[0]]}; "
-                "try a smaller learning_rate"
-            )
+            measured[f"{name}_gradient"] = nn.utils.clip_grad_norm_(network.parameters(), self.settings.clip_norm)
+        numbers = torch.stack(list(measured.values())).tolist()  # one transfer: a GPU is waited for once a step
+        values = dict(zip(measured, numbers, strict=True))
+        self._refuse_divergence(values)  # before the weights change
         self.optimiser.step()
         for name, bound in self.method.bounds.items():
             with torch.no_grad():
@@ -92,12 +90,35 @@ class Trainer:
         self.step += 1
         return values
 
+    def _refuse_divergence(self, values: Mapping[str, float]) -> None:
+        """Stop where a number is not finite, or ``explosion`` times what it was at the first step.
+
+        An objective counts as at least 1 and a gradient as at least ``clip_norm``: adversarial objectives and their
+        gradients begin near zero, and growth from there is none that harms.
+        """
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise DivergenceError(f"step {self.step}: expected finite objectives, found {name} = {value}")
+        self.first = self.first or dict(values)
+        if self.settings.explosion is None:
+            return
+        for name, value in values.items():
+            least = self.settings.clip_norm if name.endswith("_gradient") else 1.0
+            limit = self.settings.explosion * max(abs(self.first.get(name, 0.0)), least)
+            if abs(value) > limit:
+                raise DivergenceError(
+                    f"step {self.step}: expected {name} of at most {limit:.4g} "
+                    f"(explosion = {self.settings.explosion:g} times the first step's), found {value:.4g}"
+                )
+
     def state(self) -> dict[str, Tensor]:
-        """Weights and the optimiser's moments by name, as a checkpoint stores them."""
+        """Weights, the optimiser's moments and the first step's numbers by name, as a checkpoint stores them."""
         tensors = {f"model.{name}": weight for name, weight in self.method.state_dict().items()}
         for name, parameter in self.method.named_parameters():
             for key, value in self.optimiser.state[parameter].items():
                 tensors[f"optimizer.{name}.{key}"] = value
+        for name, number in self.first.items():
+            tensors[f"first.{name}"] = torch.tensor(number, dtype=torch.float64)
         return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
     def load_state(self, tensors: Mapping[str, Tensor], step: int) -> None:
@@ -112,6 +133,8 @@ class Trainer:
                 self.optimiser.state[parameter] = {
                     key: value if key == "step" else value.to(parameter.device) for key, value in moments.items()
                 }
+        prefix = "first."
+        self.first = {name[len(prefix) :]: value.item() for name, value in tensors.items() if name.startswith(prefix)}
         self.step = step
 
 
