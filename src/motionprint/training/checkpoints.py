@@ -94,9 +94,9 @@ class Checkpoints:
 
     def said(self) -> str:
         """What there is to continue from."""
-        if self.newest is None:
-            return "there is no checkpoint yet"
-        return f"the checkpoint of step {self.step} is kept" if self.newest.is_file() else "no checkpoint is left"
+        if self.newest is None or not self.newest.is_file():
+            return "there is no checkpoint to continue from"
+        return f"the checkpoint of step {self.step} is kept"
 
 
 def _earlier(step: int) -> str:

@@ -197,9 +197,11 @@ def pretrain(
         training.check_unchanged()  # all frames have been read: from here on a change alters no weight
         if state is not None:
             _take_up(trainer, state, config, before, folder)
-        with _batch_named(trainer, training, recipe), interrupts() as interrupted:
+        with interrupts() as interrupted:
             new = None if resuming else new_folder(folder, overwrite=overwrite, kind="run", inputs=[opened.folder])
-            stopped = _train_into(folder, new, config, trainer, training, state, tensorboard, report, interrupted)
+            stopped = _train_into(
+                folder, new, config, recipe, trainer, training, state, tensorboard, report, interrupted
+            )
     _raise_for(stopped)
     return load_run(folder, str(trainer.device))
 
@@ -229,6 +231,7 @@ def _train_into(
     folder: Path,
     new: AbstractContextManager[Path] | None,
     config: Mapping[str, Any],
+    recipe: Recipe,
     trainer: Trainer,
     training: MotionDataset,
     state: State | None,
@@ -257,7 +260,8 @@ def _train_into(
                 log.folder = folder
                 training.check_unchanged()
 
-            return _write_while(trainer, log, checkpoint, report, interrupted)
+            with _batch_named(trainer, training, recipe):
+                return _write_while(trainer, log, checkpoint, report, interrupted)
         except MotionprintError as error:  # whatever it is, it ends with what there is to continue from
             raise type(error)(f"{error}; {checkpoints.said()}") from error
 
