@@ -291,7 +291,7 @@ def ended(pid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 def train(report=None):
-    pretrain(data, run, changes=changes, steps=8, seed=1, resume=True, report=report)
+    pretrain(data, run, changes=changes, steps=6, seed=1, resume=True, report=report)
 
 def end_at(number):
     # die at the n-th thing that is done to a file; of what is written then, one half is
@@ -337,13 +337,10 @@ def end_at(number):
     io.open = opening(io.open)
 
 def check(text):
-    def usable():
-        if run.exists():
-            assert load_run(run).steps % 2 == 0
-        else:
-            assert not (run / "model.safetensors").exists()
-    assert ended(fork(usable)) == 0, text
-    assert ended(fork(train)) == 0, text
+    def go_on():
+        assert not run.exists() or load_run(run).steps in (2, 4, 6)
+        train()
+    assert ended(fork(go_on)) == 0, text
     left = [path.name for path in here.iterdir()]
     assert left == ["run"], (text, left)
     assert not [path for path in run.iterdir() if path.name.startswith(".")], text
@@ -382,8 +379,10 @@ else:
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("mode", ["points", "moments"])
-def test_kill_9_at_any_moment_loses_nothing(few: Path, whole: Path, tmp_path: Path, mode: str) -> None:
+def test_kill_9_at_any_moment_loses_nothing(few: Path, tmp_path: Path, mode: str) -> None:
     """At every point of the writing, and at random steps: the run is usable, and continues with the same bits."""
+    whole = tmp_path / "whole"
+    pretrain(few, whole, changes=TINY, steps=6, seed=1)
     (tmp_path / "here").mkdir()
     done = subprocess.run(
         [sys.executable, "-c", KILLS, mode, str(few), str(tmp_path / "here"), repr(TINY)],
@@ -428,7 +427,7 @@ data, here, tiny = Path(sys.argv[1]), Path(sys.argv[2]), eval(sys.argv[3])
 for threads in (1, 2):
     torch.set_num_threads(threads)
     for name, changes in (("gru", {}), ("lstm", {"cell": "lstm"}), ("wasserstein", {"adversary": "wasserstein"})):
-        pretrain(data, here / f"{name}-{threads}", changes={**tiny, **changes}, steps=4, seed=3)
+        pretrain(data, here / f"{name}-{threads}", changes={**tiny, **changes}, steps=3, seed=3)
 """
 
 

@@ -265,9 +265,12 @@ def _refuse(monkeypatch: pytest.MonkeyPatch, below: Path, number: int, code: int
     return lambda: left <= 0
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_any_writing_is_one_line_and_loses_nothing(
-    few: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    whole = tmp_path / "whole"
+    pretrain(few, whole, changes=TINY, steps=6)
     failed = 0
     for number in range(1, 200):
         here = tmp_path / f"{number}"
@@ -275,7 +278,7 @@ def test_a_full_disk_at_any_writing_is_one_line_and_loses_nothing(
         with monkeypatch.context() as patched:
             reached = _refuse(patched, here, number, errno.ENOSPC)
             try:
-                pretrain(few, here / "run", changes=TINY, steps=8)
+                pretrain(few, here / "run", changes=TINY, steps=6)
             except MotionprintError as stop:
                 text = str(stop)
                 failed += 1
@@ -288,11 +291,11 @@ def test_a_full_disk_at_any_writing_is_one_line_and_loses_nothing(
             assert "building" not in text and "\n" not in text
         if (here / "run").exists():
             steps = load_run(here / "run").steps
-            assert steps in (2, 4, 6, 8)
+            assert steps in (2, 4, 6)
             assert not text or text.endswith(f"; make room; the checkpoint of step {steps} is kept"), text
             assert not [name for name in _names(here / "run") if name.startswith(".")]
         assert _names(here) in ([], ["run"])
-        pretrain(few, here / "run", changes=TINY, steps=8, resume=True)
+        pretrain(few, here / "run", changes=TINY, steps=6, resume=True)
         assert _same_weights(here / "run", whole), text
     assert failed > 20 and not reached()
 
