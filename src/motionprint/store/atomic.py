@@ -7,6 +7,7 @@ then still the old one. What a killed process leaves behind is cleared away by t
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from typing import Literal
 from motionprint.errors import DatasetError
 from motionprint.store.dataset import FILES
 
-__all__ = ["Kind", "flush", "held", "new_file", "new_folder", "replaced"]
+__all__ = ["Kind", "flush", "held", "new_file", "new_folder", "refused", "replaced"]
 
 Kind = Literal["dataset", "run"]
 """What a folder is."""
@@ -92,7 +93,7 @@ def new_folder(
         try:
             building.mkdir()
         except OSError as error:
-            raise DatasetError(f"{out}: cannot be made: {error.strerror}") from error
+            raise DatasetError(refused(out, error)) from error
         try:
             yield building
             _refuse_existing(target, out, overwrite)
@@ -148,6 +149,18 @@ def replaced(file: Path) -> Iterator[Path]:
     flush(file.parent)
 
 
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "; make room"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "; make the folder writable"),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "; was the folder moved or removed?"),
+}
+
+
+def refused(path: str | Path, error: OSError) -> str:
+    """What the system refuses to write, why, and what helps, in one line."""
+    return f"{path}: cannot be written: {error.strerror or error}{_REMEDIES.get(error.errno or 0, '')}"
+
+
 def flush(path: Path) -> None:
     """Wait until a file's content, or a folder's names, are on the disk."""
     if not path.is_dir():
@@ -185,7 +198,7 @@ def _locked(target: Path, out: str | Path) -> Iterator[None]:
             "wait for its end, or choose another folder"
         ) from None
     except OSError as error:
-        raise DatasetError(f"{out}: cannot be written: {target.parent}: {error.strerror}") from error
+        raise DatasetError(refused(file, error)) from error
     try:
         with contextlib.suppress(OSError):  # a full disk does not hinder the lock itself
             file.write_text(f"pid {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")

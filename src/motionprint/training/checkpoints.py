@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -20,7 +19,7 @@ from torch import Tensor
 
 import motionprint
 from motionprint.errors import CheckpointError
-from motionprint.store.atomic import replaced
+from motionprint.store.atomic import refused, replaced
 
 __all__ = [
     "WEIGHTS",
@@ -197,20 +196,10 @@ def usable_instead(folder: Path) -> str:
     return ""
 
 
-_REMEDIES = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room"),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make the folder writable"),
-    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "was the folder moved or removed?"),
-}
-
-
 @contextlib.contextmanager
 def writing(file: Path) -> Iterator[None]:
     """Say in one line which file of a run the system refuses to write, why, and what helps."""
     try:
         yield
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0, "")
-        raise CheckpointError(
-            f"{file}: cannot be written: {error.strerror or error}{f'; {remedy}' if remedy else ''}"
-        ) from error
+        raise CheckpointError(refused(file, error)) from error
