@@ -42,6 +42,9 @@ from motionprint.training.settings import FREE, TRAINING_PRESETS, TrainingSettin
 
 __all__ = ["configure", "known_settings", "pretrain", "train_on"]
 
+_FITTED = ("scale", "root_scale")
+"""Fields of a recipe that are fitted to the frames."""
+
 
 def known_settings(method: str, preset: str) -> tuple[Any, TrainingSettings]:
     """The settings of a method and of its training under a preset."""
@@ -210,11 +213,13 @@ def _take_up(
     trainer: Trainer, state: State, config: Mapping[str, Any], before: Mapping[str, Any], folder: Path
 ) -> None:
     """Put the trainer where a checkpoint left it."""
-    if config["recipe"] != before["recipe"]:  # the index is the same: its hashes have been compared
-        raise CheckpointError(
-            f"{folder}: was fitted on other frames than those that the data set has now: "
-            f"expected {before['recipe']}, found {config['recipe']}"
-        )
+    for name in _FITTED:  # the index says that the recordings are the same; the frames may lie
+        expected, found = before["recipe"].get(name), config["recipe"][name]
+        if expected != found:
+            raise CheckpointError(
+                f"{folder}: was fitted on other frames than those that the data set has now: "
+                f"expected the {name} {expected}, found {found}"
+            )
     if state.step > trainer.settings.steps:
         raise SettingsError(
             f"{folder}: expected at least the {state.step} steps that are done, found {trainer.settings.steps}"
@@ -338,10 +343,9 @@ def _refuse_other(
     for key in ("method", "preset", "settings", "dataset", "protocol", "fold", "seed"):
         if before.get(key) != config.get(key):
             raise SettingsError(f"{folder}: was trained with {key} {before.get(key)!r}, found {config.get(key)!r}")
-    unfitted = ("scale", "root_scale")
     for part, found in (("training", config["training"]), ("recipe", recipe.to_dict())):
         for name, value in found.items():
-            if name not in (*FREE, *unfitted) and before[part].get(name) != value:
+            if name not in (*FREE, *_FITTED) and before[part].get(name) != value:
                 raise SettingsError(f"{folder}: was trained with {name} {before[part].get(name)!r}, found {value!r}")
     if before["fitted"] != training.sha256:
         raise CheckpointError(f"{folder}: was fitted on other recordings than those of {training.folder}")
