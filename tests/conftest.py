@@ -105,3 +105,14 @@ def make_takes() -> Callable[[Path], Path]:
 def takes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 18 small BVH files of three actions and three people."""
     return write_takes(tmp_path_factory.mktemp("recordings") / "takes")
+
+
+@pytest.fixture(scope="session")
+def few(takes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set folder of six short recordings: training on it takes no time."""
+    from motionprint.readers import read_all
+    from motionprint.store import write_dataset
+
+    folder = tmp_path_factory.mktemp("few") / "data"
+    write_dataset(folder, list(read_all(takes))[::3])
+    return folder

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from motionprint.errors import (
         CheckpointError,
         DatasetError,
+        DivergenceError,
         MotionprintError,
         ReadError,
         SettingsError,
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CheckpointError",
     "DatasetError",
+    "DivergenceError",
     "MotionDataset",
     "MotionEncoder",
     "MotionprintError",
@@ -49,6 +51,7 @@ __all__ = [
 _HOMES = {
     "CheckpointError": "errors",
     "DatasetError": "errors",
+    "DivergenceError": "errors",
     "MotionDataset": "store",
     "MotionEncoder": "estimator",
     "MotionprintError": "errors",

@@ -6,6 +6,7 @@
         ├── DatasetError           a data set folder, a source of recordings, a protocol
         ├── SkeletonMismatchError  joints other than those a model was trained on
         ├── CheckpointError        a run folder that is damaged, incomplete or of another kind
+        ├── DivergenceError        training whose numbers are no longer finite, or explode
         ├── SettingsError          a setting, or a combination of settings, that cannot work
         └── OtherProcessError      another of the processes that train together has failed, and has said why
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 __all__ = [
     "CheckpointError",
     "DatasetError",
+    "DivergenceError",
     "MotionprintError",
     "OtherProcessError",
     "ReadError",
@@ -49,6 +51,10 @@ class SkeletonMismatchError(MotionprintError):
 
 class CheckpointError(MotionprintError):
     """A run folder is damaged, incomplete, or does not fit what is asked of it."""
+
+
+class DivergenceError(MotionprintError):
+    """Training cannot go on: a number of a step is not finite, or far larger than at the first step."""
 
 
 class SettingsError(MotionprintError):

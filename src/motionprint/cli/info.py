@@ -42,6 +42,7 @@ def command(path: Path, as_json: bool) -> None:
 def _run_facts(path: Path) -> dict[str, Any]:
     """A run's configuration without what is long, and what its weights are."""
     from motionprint.training import load_run
+    from motionprint.training.checkpoints import earlier_checkpoints
 
     run = load_run(path)
     config = dict(run.config)
@@ -52,6 +53,7 @@ def _run_facts(path: Path) -> dict[str, Any]:
         "method": config.pop("method"),
         "preset": config.pop("preset", None),
         "steps": run.steps,
+        "checkpoints": [*sorted({step for step, _ in earlier_checkpoints(path)} - {run.steps}), run.steps],
         "dataset": config.pop("dataset", None),
         "protocol": config.pop("protocol", None),
         "fold": config.pop("fold", None),

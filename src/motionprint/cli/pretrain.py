@@ -113,5 +113,7 @@ def command(
     if options["protocol"] is None:
         fitted += " (all of the data set: no --protocol was given)"
     click.echo(f"{out}: {run.steps} steps on {fitted}")
+    for line in run.config["resumed"][-1]["damaged"] if options["resume"] and "resumed" in run.config else ():
+        click.echo(f"passed over: {line}", err=True)
     if not quiet:
         say_counts(RecipeCounts(**run.config["counts"]), len(run.config["fitted"]))

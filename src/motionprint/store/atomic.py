@@ -1,17 +1,20 @@
 """Outputs that are either whole or not there: built beside their final name, renamed at the end.
 
 Whatever ends the work early (an error, Ctrl-C, SIGTERM) removes what was built; an output that was to be replaced is
-then still the old one.
+then still the old one. What a killed process leaves behind is cleared away by the next one that holds the name.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
+import socket
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,7 +24,7 @@ from typing import Literal
 from motionprint.errors import DatasetError
 from motionprint.store.dataset import FILES
 
-__all__ = ["Kind", "new_file", "new_folder", "replaced"]
+__all__ = ["Kind", "flush", "held", "new_file", "new_folder", "refused", "replaced"]
 
 Kind = Literal["dataset", "run"]
 """What a folder is."""
@@ -32,7 +35,27 @@ _NAMES: dict[Kind, tuple[str, ...]] = {
     "dataset": FILES,
     "run": ("config.json", "model.safetensors", "log.csv", "tensorboard"),
 }
-"""All that motionprint writes into a folder of the kind: a folder that holds anything else is never replaced."""
+"""What motionprint writes into a folder of the kind: a folder that holds anything else is never replaced."""
+_CHECKPOINT = re.compile(r"checkpoint-\d{8,}\.safetensors")
+"""The names of a run's earlier checkpoints."""
+
+
+@contextlib.contextmanager
+def held(out: str | Path) -> Iterator[None]:
+    """Hold the name of a run folder, there or to be made, for this process alone.
+
+    The system itself releases the name when the process ends, however it ends. What a killed process has left
+    half-built beside the name is removed, and a folder that it was just replacing gets its name back.
+
+    Raises
+    ------
+    DatasetError
+        If another process holds the name (the text says which), or nothing can be written beside it.
+    """
+    target = Path(os.path.realpath(out))
+    with _signals(), _parents(target), _locked(target, out):
+        _clear(target)
+        yield
 
 
 @contextlib.contextmanager
@@ -67,12 +90,16 @@ def new_folder(
     _refuse_foreign(target, out, kind)
     with _signals(), _parents(target):
         building = _beside(target, "building")
-        building.mkdir()
+        try:
+            building.mkdir()
+        except OSError as error:
+            raise DatasetError(refused(out, error)) from error
         try:
             yield building
             _refuse_existing(target, out, overwrite)
             _refuse_foreign(target, out, kind)
             _replace_folder(building, target)
+            flush(target.parent)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise
@@ -106,10 +133,100 @@ def new_file(out: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replaced(file: Path) -> Iterator[Path]:
-    """A path to write the new content of a file of our own to; the file is replaced at once or not at all."""
+    """A path to write the new content of a file of our own to; the file is replaced at once or not at all.
+
+    The new content is on the disk before it gets the name, so that a power failure leaves one or the other.
+    """
     writing = file.with_name(f".{file.name}.writing")
-    yield writing
-    writing.replace(file)
+    try:
+        yield writing
+        flush(writing)
+        writing.replace(file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            writing.unlink()
+        raise
+    flush(file.parent)
+
+
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "; make room"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "; make the folder writable"),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "; was the folder moved or removed?"),
+}
+
+
+def refused(path: str | Path, error: OSError) -> str:
+    """What the system refuses to write, why, and what helps, in one line."""
+    return f"{path}: cannot be written: {error.strerror or error}{_REMEDIES.get(error.errno or 0, '')}"
+
+
+def flush(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, are on the disk."""
+    if not path.is_dir():
+        _sync(path, os.O_RDWR)
+    elif os.name != "nt":  # Windows opens no folders
+        with contextlib.suppress(OSError):  # nor do some network file systems wait for them
+            _sync(path, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    opened = os.open(path, flags)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+# ---- one writer at a time ----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _locked(target: Path, out: str | Path) -> Iterator[None]:
+    """Hold a lock file beside the target, which says who holds it; it is gone afterwards."""
+    from filelock import FileLock, Timeout
+
+    file = target.with_name(f".{target.name}.lock")
+    before = _holder(file)  # some versions of filelock empty the file that they try to lock
+    lock = FileLock(file, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        who = _holder(file) or before
+        raise DatasetError(
+            f"{out}: another process{f' ({who})' if who else ''} is training into it; "
+            "wait for its end, or choose another folder"
+        ) from None
+    except OSError as error:
+        raise DatasetError(refused(file, error)) from error
+    try:
+        with contextlib.suppress(OSError):  # a full disk does not hinder the lock itself
+            file.write_text(f"pid {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            file.unlink()  # while it is held: whoever waits for it finds that it is gone, and makes its own
+        lock.release()
+
+
+def _holder(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _clear(target: Path) -> None:
+    """Remove what killed processes left beside a name that is held; put back a run that one was just replacing."""
+    left = re.compile(rf"\.{re.escape(target.stem)}\.(building|old)-[0-9a-f]{{8}}{re.escape(target.suffix)}")
+    for folder in sorted(target.parent.iterdir()):
+        match = left.fullmatch(folder.name)
+        if match is None or not folder.is_dir() or not all(_ours(entry, "run") for entry in folder.iterdir()):
+            continue  # not a run: perhaps a data set that is being prepared under this name
+        if match[1] == "old" and not target.exists():
+            folder.rename(target)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 # ---- what is never replaced --------------------------------------------------------------------------------------
@@ -151,9 +268,15 @@ def _ours(entry: Path, kind: Kind) -> bool:
     """Whether an entry of a folder is one that motionprint writes into a folder of this kind."""
     if entry.name == "tensorboard" and kind == "run":
         return entry.is_dir() and all(each.name.startswith("events.out.tfevents.") for each in entry.iterdir())
-    if _plain_name(entry.name) not in _NAMES[kind] or entry.is_dir():
+    if not _is_named(entry.name, kind) or entry.is_dir():
         return False
     return entry.name != "config.json" or _is_run_config(entry)  # many other programs write a config.json
+
+
+def _is_named(name: str, kind: Kind) -> bool:
+    """Whether a folder of this kind has files of this name."""
+    plain = _plain_name(name)
+    return plain in _NAMES[kind] or (kind == "run" and _CHECKPOINT.fullmatch(plain) is not None)
 
 
 def _plain_name(name: str) -> str:
@@ -175,7 +298,7 @@ def _is_run_config(file: Path) -> bool:
 def _refuse_part(target: Path, out: str | Path) -> None:
     """Refuse to overwrite a single file of a data set or a run."""
     for kind, mark in _MARKS.items():
-        if target.exists() and _plain_name(target.name) in _NAMES[kind] and (target.parent / mark).exists():
+        if target.exists() and _is_named(target.name, kind) and (target.parent / mark).exists():
             raise DatasetError(f"{out}: expected a file of its own to replace, found {target.name} of {_TITLES[kind]}")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import operator
+import os
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from tokenize import TokenError
@@ -56,6 +58,7 @@ class MotionDataset:
         protocols: dict[str, list[dict[str, list[str]]]],
         prepare: dict[str, Any],
         rows: npt.NDArray[np.int64] | None = None,
+        stamps: dict[str, _Stamp] | None = None,
     ) -> None:
         self.folder = folder
         self.index = index
@@ -64,6 +67,7 @@ class MotionDataset:
         self._positions = positions  # (sum of T, J, 3)
         self._protocols = protocols
         self._rows = rows  # of the whole data set, where this is a part of it
+        self._stamps = stamps or {}  # of its files when they were opened
 
     def __len__(self) -> int:
         """The number of sequences N."""
@@ -98,6 +102,7 @@ class MotionDataset:
         return (self._sequence(number) for number in range(len(self)))
 
     def _sequence(self, number: int) -> SkeletonSequence:
+        self._refuse_shorter()
         row = {key: column[number].as_py() for key, column in self._columns.items()}
         start = int(row["offset"])
         return SkeletonSequence(
@@ -119,6 +124,35 @@ class MotionDataset:
 
         return {str(key): pa.array(column, from_pandas=True) for key, column in self.index.items()}
 
+    def check_unchanged(self) -> None:
+        """Refuse a folder whose frames or index are no longer the files that were opened.
+
+        Raises
+        ------
+        DatasetError
+            If one was removed, replaced or written to: the text names it.
+        """
+        for name, opened in self._stamps.items():
+            file = self.folder / name
+            try:
+                found = _stamp(file)
+            except OSError as error:
+                raise DatasetError(f"{file}: is gone since the data set was opened: {error.strerror}") from error
+            if found != opened:
+                raise DatasetError(
+                    f"{file}: has changed since the data set was opened: expected {_said(opened)}, found {_said(found)}"
+                )
+
+    def _refuse_shorter(self) -> None:
+        """Frames past the end of a file that was cut cannot be read: the system ends a process that tries."""
+        opened = self._stamps.get("positions.npy")
+        try:
+            shorter = opened is not None and os.stat(self.folder / "positions.npy").st_size < opened[0]
+        except OSError:  # removed: what is mapped can still be read
+            return
+        if shorter:
+            self.check_unchanged()
+
     def subset(self, indices: Sequence[int] | npt.NDArray[Any]) -> MotionDataset:
         """A view of the sequences with these numbers, in this order (or of those where a mask is True).
 
@@ -136,7 +170,9 @@ class MotionDataset:
         rows = chosen if self._rows is None else self._rows[chosen]
         everything = np.array_equal(chosen, np.arange(len(self)))
         index = self.index if everything else self.index.iloc[chosen].reset_index(drop=True)
-        return MotionDataset(self.folder, self._positions, index, self.skeleton, self._protocols, self.prepare, rows)
+        return MotionDataset(
+            self.folder, self._positions, index, self.skeleton, self._protocols, self.prepare, rows, self._stamps
+        )
 
     @property
     def name(self) -> str:
@@ -232,17 +268,33 @@ def open_dataset(folder: str | Path) -> MotionDataset:
         skeleton = Skeleton.from_dict(_json(path / "skeleton.json"))
     except SettingsError as error:
         raise DatasetError(f"{path / 'skeleton.json'}: {error}") from error
+    stamps = {name: _stamp(path / name) for name in ("positions.npy", "index.parquet")}
     positions = _positions(path / "positions.npy", len(skeleton))
     index = _index(path / "index.parquet", len(positions))
     protocols = _json(path / "protocols.json")
     if protocols:
         _check_protocols(path / "protocols.json", protocols, set(index["name"]))
-    return MotionDataset(path, MappedRows(positions), index, skeleton, protocols, _json(path / "prepare.json"))
+    prepare = _json(path / "prepare.json")
+    return MotionDataset(path, MappedRows(positions), index, skeleton, protocols, prepare, stamps=stamps)
 
 
 def _reopen(folder: Path, rows: npt.NDArray[np.int64] | None) -> MotionDataset:
     dataset = open_dataset(folder)
     return dataset if rows is None else dataset.subset(rows)
+
+
+_Stamp = tuple[int, int]
+"""Bytes of a file, and when it was last written to (ns). Not its inode, which some network file systems change."""
+
+
+def _stamp(file: Path) -> _Stamp:
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _said(stamp: _Stamp) -> str:
+    written = datetime.fromtimestamp(stamp[1] / 1e9).isoformat(" ", "milliseconds")
+    return f"{stamp[0]} bytes written at {written}"
 
 
 def _json(path: Path) -> dict[str, Any]:

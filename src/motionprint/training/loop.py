@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from motionprint.batches import Batch, Crops
-from motionprint.errors import MotionprintError
+from motionprint.errors import DivergenceError
 from motionprint.methods import Method
 from motionprint.training.ahead import ahead
 from motionprint.training.distributed import ALONE, World
@@ -79,6 +79,8 @@ class Trainer:
         self.settings = settings
         self.seed = seed
         self.step = 0
+        self.first: dict[str, float] = {}
+        """Objectives and gradient norms of the first step: what an explosion is measured by."""
         self.world = world
         weight = next(method.parameters())
         self.device, self.dtype = weight.device, weight.dtype
@@ -124,26 +126,25 @@ class Trainer:
             objectives = {name: torch.zeros((), dtype=self.dtype, device=self.device) for name in networks}
             for parameter in self.method.parameters():
                 parameter.grad = torch.zeros_like(parameter)
-        values, stopped = self._summed(objectives, asked)
+        totals, signals = self._summed(objectives, asked)
+        measured = dict(zip(objectives, totals, strict=True))
         for name, network in networks.items():
-            norm = nn.utils.clip_grad_norm_(network.parameters(), self.settings.clip_norm)
-            values[f"{name}_gradient"] = float(norm)
-        wrong = [name for name, value in values.items() if not math.isfinite(value)]
-        if wrong:
-            raise MotionprintError(
-                f"step {self.step}: expected finite objectives, found {wrong[0]} = {values[wrong[0]]}; "
-                "try a smaller learning_rate"
-            )
+            measured[f"{name}_gradient"] = nn.utils.clip_grad_norm_(network.parameters(), self.settings.clip_norm)
+        # one transfer: a GPU is waited for once a step
+        numbers = torch.cat([torch.stack(list(measured.values())), signals]).tolist()
+        values = dict(zip(measured, numbers, strict=False))
+        stopped = [number for number, count in zip(SIGNALS, numbers[len(measured) :], strict=False) if count]
+        self._refuse_divergence(values)  # before the weights change
         self.optimiser.step()
         for name, bound in self.method.bounds.items():
             with torch.no_grad():
                 for parameter in networks[name].parameters():
                     parameter.clamp_(-bound, bound)
         self.step += 1
-        return values, stopped
+        return values, stopped[0] if stopped else 0
 
-    def _summed(self, objectives: Mapping[str, Tensor], asked: int) -> tuple[dict[str, float], int]:
-        """Make gradients and objectives those of the whole batch; and say whether any process has been asked to stop.
+    def _summed(self, objectives: Mapping[str, Tensor], asked: int) -> tuple[Tensor, Tensor]:
+        """Make gradients and objectives those of the whole batch, and count who has been asked to stop, by signal.
 
         All goes in one exchange, so that all processes see the same and stop after the same step.
         """
@@ -151,15 +152,37 @@ class Trainer:
         signals = totals.new_tensor([number == asked for number in SIGNALS] if self.world.size > 1 else [])
         gradients = [parameter.grad for parameter in self.method.parameters() if parameter.grad is not None]
         self.world.sum([*gradients, totals, signals])
-        stopped = [number for number, count in zip(SIGNALS, signals.tolist(), strict=False) if count]
-        return dict(zip(objectives, totals.tolist(), strict=True)), stopped[0] if stopped else 0
+        return totals, signals
+
+    def _refuse_divergence(self, values: Mapping[str, float]) -> None:
+        """Stop where a number is not finite, or ``explosion`` times what it was at the first step.
+
+        An objective counts as at least 1 and a gradient as at least ``clip_norm``: adversarial objectives and their
+        gradients begin near zero, and growth from there is none that harms.
+        """
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise DivergenceError(f"step {self.step}: expected finite objectives, found {name} = {value}")
+        self.first = self.first or dict(values)
+        if self.settings.explosion is None:
+            return
+        for name, value in values.items():
+            least = self.settings.clip_norm if name.endswith("_gradient") else 1.0
+            limit = self.settings.explosion * max(abs(self.first.get(name, 0.0)), least)
+            if abs(value) > limit:
+                raise DivergenceError(
+                    f"step {self.step}: expected {name} of at most {limit:.4g} "
+                    f"(explosion = {self.settings.explosion:g} times the first step's), found {value:.4g}"
+                )
 
     def state(self) -> dict[str, Tensor]:
-        """Weights and the optimiser's moments by name, as a checkpoint stores them."""
+        """Weights, the optimiser's moments and the first step's numbers by name, as a checkpoint stores them."""
         tensors = {f"model.{name}": weight for name, weight in self.method.state_dict().items()}
         for name, parameter in self.method.named_parameters():
             for key, value in self.optimiser.state[parameter].items():
                 tensors[f"optimizer.{name}.{key}"] = value
+        for name, number in self.first.items():
+            tensors[f"first.{name}"] = torch.tensor(number, dtype=torch.float64)
         return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
     def load_state(self, tensors: Mapping[str, Tensor], step: int) -> None:
@@ -172,6 +195,8 @@ class Trainer:
             moments = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
             if moments:
                 self.optimiser.state[parameter] = {key: value.to(parameter.device) for key, value in moments.items()}
+        prefix = "first."
+        self.first = {name[len(prefix) :]: value.item() for name, value in tensors.items() if name.startswith(prefix)}
         self.step = step
 
 

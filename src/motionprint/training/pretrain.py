@@ -6,18 +6,18 @@ import csv
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, fields, replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from motionprint.batches import Crops
-from motionprint.errors import CheckpointError, DatasetError, SettingsError
+from motionprint.errors import CheckpointError, DatasetError, DivergenceError, MotionprintError, SettingsError
 from motionprint.methods import METHODS
 from motionprint.preprocessing import Recipe, RecipeCounts
 from motionprint.preprocessing.frames import Frames
@@ -25,27 +25,28 @@ from motionprint.progress import Report
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 from motionprint.store import MotionDataset, open_dataset
-from motionprint.store.atomic import new_folder, replaced
+from motionprint.store.atomic import flush, held, new_folder, replaced
 from motionprint.store.protocols import resolve
+from motionprint.training.checkpoints import Checkpoints, State, read_newest, writing
 from motionprint.training.distributed import ALONE, World
 from motionprint.training.loop import Trainer, interrupts, measured_precision
 from motionprint.training.run import (
     CONFIG,
     LOG,
-    WEIGHTS,
     Run,
     build_method,
     load_run,
     read_config,
-    read_tensors,
     resolve_device,
     versions,
     write_config,
-    write_tensors,
 )
-from motionprint.training.settings import TRAINING_PRESETS, TrainingSettings
+from motionprint.training.settings import FREE, TRAINING_PRESETS, TrainingSettings
 
 __all__ = ["configure", "known_settings", "pretrain", "train_on"]
+
+_FITTED = ("scale", "root_scale")
+"""Fields of a recipe that are fitted to the frames."""
 
 
 def known_settings(method: str, preset: str) -> tuple[Any, TrainingSettings]:
@@ -119,10 +120,12 @@ def train_on(
     unnamed = {"dataset": None, "protocol": None, "fold": 0, "command": None}
     config, recipe, trainer = _start(sequences, {**unnamed, **config}, recipe, device)
     with TemporaryDirectory() as place, interrupts() as interrupted:
-        stopped = _write_while(trainer, Path(place), False, report, interrupted, None)
-        log = (Path(place) / LOG).read_text(encoding="utf-8")
+        log = _Log(Path(place), list(trainer.method.networks))
+        with _batch_named(trainer, sequences):
+            stopped = _write_while(trainer, log, None, report, interrupted)
+        text = (Path(place) / LOG).read_text(encoding="utf-8")
     _raise_for(stopped)
-    return Run(config, recipe, trainer.method.eval(), trainer.step, log=log)
+    return Run(config, recipe, trainer.method.eval(), trainer.step, log=text)
 
 
 def pretrain(
@@ -159,10 +162,16 @@ def pretrain(
     Raises
     ------
     DatasetError
-        If ``out`` exists (and neither ``resume`` nor ``overwrite`` is given), if values are missing (NaN), or if the
-        protocol is unknown.
+        If ``out`` exists (and neither ``resume`` nor ``overwrite`` is given) or another process trains into it, if
+        values are missing (NaN), if the protocol is unknown, or if the data set changes under the run.
     SettingsError
         If a setting is unknown or cannot work, or differs from that of the run that is taken up.
+    CheckpointError
+        If the run that is taken up has no whole checkpoint, or a file of the run cannot be written (a full disk).
+    DivergenceError
+        If an objective or a gradient is not finite or explodes: the text names step, recordings and remedy.
+
+    Whatever fails, the last checkpoint is kept, and the text says so.
     """
     opened = dataset if isinstance(dataset, MotionDataset) else open_dataset(dataset)
     split = resolve(opened, protocol, fold)
@@ -171,61 +180,114 @@ def pretrain(
     if steps is not None and epochs is not None:
         raise SettingsError("expected steps or epochs, found both")
     folder = Path(out)
-    resuming = world.told(resume and folder.exists())
-    if world.leads and folder.exists() and not (resuming or overwrite):
-        raise DatasetError(f"{out}: exists; --resume continues it, --overwrite replaces it")
-    before = world.told(read_config(folder) if resuming and world.leads else {})
-    if steps is not None:
-        wanted["steps"] = steps
-    elif resuming and epochs is None:
-        wanted.setdefault("steps", before["training"]["steps"])
-    if resuming and wanted.get("precision", "auto") == "auto":  # what was measured when the run began
-        wanted["precision"] = before["training"].setdefault("precision", "float32")
-    config, recipe = configure(
-        opened.skeleton, method=method, preset=preset, changes=wanted, defaults=opened.defaults, seed=seed
-    )
-    config |= {"dataset": opened.name, "protocol": protocol, "fold": split.fold, "epochs": epochs}
-    config["command"] = command
-    if resuming:
-        _refuse_other(before, config, recipe, training, folder)
-        config |= {"command": before.get("command"), "resumed": [*before.get("resumed", []), command]}
-    try:
-        config, recipe, trainer = _start(
-            training, config, recipe, device, epochs=epochs, report=report, beside=folder, world=world
+    with held(folder) if world.leads else nullcontext():
+        resuming = world.told(resume and folder.exists())
+        if world.leads and folder.exists() and not (resuming or overwrite):
+            raise DatasetError(f"{out}: exists; --resume continues it, --overwrite replaces it")
+        before = world.told(read_config(folder) if resuming and world.leads else {})
+        if steps is not None:
+            wanted["steps"] = steps
+        elif resuming and epochs is None:
+            wanted.setdefault("steps", before["training"]["steps"])
+        if resuming and wanted.get("precision", "auto") == "auto":  # what was measured when the run began
+            wanted["precision"] = before["training"].setdefault("precision", "float32")
+        config, recipe = configure(
+            opened.skeleton, method=method, preset=preset, changes=wanted, defaults=opened.defaults, seed=seed
         )
-    except DatasetError as error:
-        raise DatasetError(f"{opened.folder}: {error}") from error
-    names = {"recordings": "fitted", "settings": "settings", "training": "training", "recipe": "recipe", "seed": "seed"}
-    world.expect_same({name: config[key] for name, key in names.items()})
-    if resuming:
-        tensors, done = world.told(read_tensors(folder / WEIGHTS) if world.leads else ({}, 0))
-        trainer.load_state(tensors, done)
-        if trainer.step > trainer.settings.steps:
-            raise SettingsError(
-                f"{folder}: expected at least the {trainer.step} steps that are done, found {trainer.settings.steps}"
+        config |= {"dataset": opened.name, "protocol": protocol, "fold": split.fold, "epochs": epochs}
+        config["command"] = command
+        state = None
+        if resuming:
+            _refuse_other(before, config, recipe, training, folder)
+            state = world.told(read_newest(folder) if world.leads else None)
+            assert state is not None
+            again = {"command": command, "step": state.step, "damaged": list(state.damaged)}
+            config |= {"command": before.get("command"), "resumed": [*before.get("resumed", []), again]}
+            if report is not None and state.damaged:
+                report(1, 1, f"continuing from the checkpoint of step {state.step}: {'; '.join(state.damaged)}")
+        try:
+            config, recipe, trainer = _start(
+                training, config, recipe, device, epochs=epochs, report=report, beside=folder, world=world
             )
-    if not world.leads:
+        except DatasetError as error:
+            raise DatasetError(f"{opened.folder}: {error}") from error
+        facts = {"recordings": "fitted", "settings": "settings", "training": "training", "recipe": "recipe"}
+        world.expect_same({name: config[key] for name, key in {**facts, "seed": "seed"}.items()})
+        training.check_unchanged()  # all frames have been read: from here on a change alters no weight
+        if state is not None:
+            _take_up(trainer, state, config, before, folder)
         with interrupts(world) as interrupted:
-            stopped = trainer.run(lambda step, values: None, interrupted)
+            if world.leads:
+                new = None if resuming else new_folder(folder, overwrite=overwrite, kind="run", inputs=[opened.folder])
+                stopped = _train_into(folder, new, config, trainer, training, state, tensorboard, report, interrupted)
+            else:
+                stopped = trainer.run(lambda step, values: None, interrupted)
             world.wait()  # for the last checkpoint: a launcher ends all that are left when one has ended
-        _raise_for(stopped)
-        return Run(config, recipe, trainer.method.eval(), trainer.step)
-    with interrupts(world) as interrupted, ExitStack() as stack:
-        place, placed = folder, None
-        if not resuming:  # under a temporary name until there is a checkpoint: what fails before leaves nothing behind
-            place = stack.enter_context(new_folder(folder, overwrite=overwrite, kind="run", inputs=[opened.folder]))
-            placed = partial(_placed, stack, folder)
-        write_config(config, place / CONFIG)
-        stopped = _write_while(trainer, place, tensorboard, report, interrupted, placed)
-        world.wait()
     _raise_for(stopped)
+    if not world.leads:
+        return Run(config, recipe, trainer.method.eval(), trainer.step)
     return load_run(folder, str(trainer.device))
 
 
-def _placed(stack: ExitStack, folder: Path) -> Path:
-    """Give the run folder its name; it is written to under that name from now on."""
-    stack.close()
-    return folder
+def _take_up(
+    trainer: Trainer, state: State, config: Mapping[str, Any], before: Mapping[str, Any], folder: Path
+) -> None:
+    """Put the trainer where a checkpoint left it."""
+    for name in _FITTED:  # the index says that the recordings are the same; the frames may lie
+        expected, found = before["recipe"].get(name), config["recipe"][name]
+        if expected != found:
+            raise CheckpointError(
+                f"{folder}: was fitted on other frames than those that the data set has now: "
+                f"expected the {name} {expected}, found {found}"
+            )
+    if state.step > trainer.settings.steps:
+        raise SettingsError(
+            f"{folder}: expected at least the {state.step} steps that are done, found {trainer.settings.steps}"
+        )
+    try:
+        trainer.load_state(state.tensors, state.step)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{folder}: its checkpoint of step {state.step} does not fit {CONFIG}: {error}"
+        ) from error
+
+
+def _train_into(
+    folder: Path,
+    new: AbstractContextManager[Path] | None,
+    config: Mapping[str, Any],
+    trainer: Trainer,
+    training: MotionDataset,
+    state: State | None,
+    tensorboard: bool,
+    report: Report | None,
+    interrupted: Callable[[], int],
+) -> int:
+    """Train, and write a run folder meanwhile; the number of the signal that ended it, or 0.
+
+    A new one is under a temporary name until there is a checkpoint: what fails before leaves nothing behind.
+    """
+    with ExitStack() as building:
+        place = folder if new is None else building.enter_context(new)
+        checkpoints = Checkpoints(place, trainer.settings.keep_checkpoints, state)
+        try:
+            with writing(folder / CONFIG):
+                write_config(config, place / CONFIG)
+            log = _Log(place, list(trainer.method.networks), folder, state, tensorboard)
+
+            def checkpoint() -> None:
+                with writing(folder):
+                    log.flush()
+                    checkpoints.write({**trainer.state(), **log.state()}, trainer.step)
+                    building.close()
+                checkpoints.moved(folder)
+                log.folder = folder
+                training.check_unchanged()
+
+            with _batch_named(trainer, training):
+                return _write_while(trainer, log, checkpoint, report, interrupted)
+        except MotionprintError as error:  # whatever it is, it ends with what there is to continue from
+            raise type(error)(f"{error}; {checkpoints.said()}") from error
 
 
 def _raise_for(signal_number: int) -> None:
@@ -324,11 +386,9 @@ def _refuse_other(
     for key in ("method", "preset", "settings", "dataset", "protocol", "fold", "seed"):
         if before.get(key) != config.get(key):
             raise SettingsError(f"{folder}: was trained with {key} {before.get(key)!r}, found {config.get(key)!r}")
-    # may differ, or are not yet fitted
-    free = ("steps", "checkpoint_every", "log_every", "workers", "scale", "root_scale")
     for part, found in (("training", config["training"]), ("recipe", recipe.to_dict())):
         for name, value in found.items():
-            if name not in free and before[part].get(name) != value:
+            if name not in (*FREE, *_FITTED) and before[part].get(name) != value:
                 raise SettingsError(f"{folder}: was trained with {name} {before[part].get(name)!r}, found {value!r}")
     if before["fitted"] != training.sha256:
         raise CheckpointError(f"{folder}: was fitted on other recordings than those of {training.folder}")
@@ -340,66 +400,95 @@ def _line(values: Mapping[str, float]) -> str:
 
 def _write_while(
     trainer: Trainer,
-    folder: Path,
-    tensorboard: bool,
+    log: _Log,
+    checkpoint: Callable[[], None] | None,
     report: Report | None,
     interrupted: Callable[[], int],
-    first_checkpoint: Callable[[], Path] | None,
 ) -> int:
-    """Train, and keep log and checkpoints; the number of the signal that ended it, or 0.
-
-    ``first_checkpoint`` is called once there is one, and says where the folder is from then on.
-    """
+    """Train, and keep log and checkpoints; the number of the signal that ended it, or 0."""
     settings = trainer.settings
-    log = _Log(folder, trainer.step, list(trainer.method.networks), tensorboard)
     first = trainer.step
-
-    def checkpoint() -> None:
-        nonlocal first_checkpoint
-        write_tensors(trainer.state(), trainer.step, log.folder / WEIGHTS)
-        if first_checkpoint is not None:
-            log.folder = first_checkpoint()
-            first_checkpoint = None
 
     def after_step(step: int, values: Mapping[str, float]) -> None:
         log.add(values)
         if step % settings.log_every == 0 or step == settings.steps:
             log.write(step, step / trainer.crops.steps_per_epoch)
-        if step % settings.checkpoint_every == 0 or step == settings.steps:
+        if checkpoint is not None and (step % settings.checkpoint_every == 0 or step == settings.steps):
             checkpoint()
         if report is not None:
             report(step - first, settings.steps - first, _line(values))
 
     stopped = trainer.run(after_step, interrupted)
-    if stopped or settings.steps == 0:
+    if checkpoint is not None and (stopped or settings.steps == 0):
         checkpoint()
     return stopped
 
 
-class _Log:
-    """``log.csv``: step, epoch, seconds, then the mean of every objective and gradient norm since the last line."""
+def _name(sequences: Sequence[SkeletonSequence] | MotionDataset, number: int) -> str:
+    name = sequences.index["name"].iloc[number] if isinstance(sequences, MotionDataset) else sequences[number].name
+    return str(name or f"recording {number}")
 
-    def __init__(self, folder: Path, step: int, networks: Sequence[str], tensorboard: bool) -> None:
+
+@contextmanager
+def _batch_named(trainer: Trainer, sequences: Sequence[SkeletonSequence] | MotionDataset) -> Iterator[None]:
+    """Let training that diverges name the recordings of the batch, and what helps."""
+    try:
+        yield
+    except DivergenceError as error:
+        numbers = trainer.crops.frames.recording[trainer.crops.recordings(trainer.step)]
+        names = [_name(sequences, int(number)) for number in np.unique(numbers)]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        raise DivergenceError(
+            f"{error}; its batch is of {', '.join(names[:3])}{more}: "
+            "look at these recordings, or start again with a smaller learning_rate"
+        ) from error
+
+
+class _Log:
+    """``log.csv``: step, epoch, seconds, then the mean of every objective and gradient norm since the last line.
+
+    Parameters
+    ----------
+    folder
+        Where it is written at the moment.
+    named
+        The name that the folder has, or will have.
+    state
+        What the run continues from; None where it begins.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        networks: Sequence[str],
+        named: Path | None = None,
+        state: State | None = None,
+        tensorboard: bool = False,
+    ) -> None:
+        tensors, step, _ = state or State()
         self.folder = folder
-        file = folder / LOG
+        self.file = (named or folder) / LOG
         self.columns = [column for name in networks for column in (name, f"{name}_gradient")]
-        self.sums = dict.fromkeys(self.columns, 0.0)
-        self.count = 0
+        pending = {name: value.item() for name, value in tensors.items() if name.startswith("log.")}
+        self.sums = {column: float(pending.get(f"log.{column}", 0.0)) for column in self.columns}
+        self.count = int(pending.get("log.count", 0))
         self.writer: Any = None
         if tensorboard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError as error:
                 raise SettingsError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
-            self.writer = SummaryWriter(folder / "tensorboard", purge_step=step)
-        lines = [["step", "epoch", "seconds", *self.columns]]
-        if step and file.is_file():  # lines after the checkpoint will be written again
-            with open(file, newline="", encoding="utf-8") as opened:
-                lines += [line for line in list(csv.reader(opened))[1:] if line and int(line[0]) <= step]
-        before = float(lines[-1][2]) if len(lines) > 1 else 0.0
-        self.started = time.monotonic() - before
-        with replaced(file) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as opened:
-            csv.writer(opened).writerows(lines)
+            with writing(self.file):
+                self.writer = SummaryWriter(folder / "tensorboard", purge_step=step)
+        header = ["step", "epoch", "seconds", *self.columns]
+        lines = [line for line in _whole_lines(folder / LOG, len(header)) if int(line[0]) <= step]
+        self.started = time.monotonic() - (float(lines[-1][2]) if lines else 0.0)
+        with (
+            writing(self.file),
+            replaced(folder / LOG) as unfinished,
+            open(unfinished, "w", newline="", encoding="utf-8") as opened,
+        ):
+            csv.writer(opened).writerows([header, *lines])
 
     def add(self, values: Mapping[str, float]) -> None:
         for column in self.columns:
@@ -409,10 +498,31 @@ class _Log:
     def write(self, step: int, epoch: float) -> None:
         seconds = time.monotonic() - self.started
         means = {column: value / self.count for column, value in self.sums.items()}
-        with open(self.folder / LOG, "a", newline="", encoding="utf-8") as opened:
-            csv.writer(opened).writerow([step, f"{epoch:.4f}", f"{seconds:.2f}", *(f"{v:.6g}" for v in means.values())])
-        if self.writer is not None:
-            for column, value in means.items():
-                self.writer.add_scalar(column, value, step)
-            self.writer.flush()
+        with writing(self.file):
+            with open(self.folder / LOG, "a", newline="", encoding="utf-8") as opened:
+                line = [step, f"{epoch:.4f}", f"{seconds:.2f}", *(f"{v:.6g}" for v in means.values())]
+                csv.writer(opened).writerow(line)
+            if self.writer is not None:
+                for column, value in means.items():
+                    self.writer.add_scalar(column, value, step)
+                self.writer.flush()
         self.sums, self.count = dict.fromkeys(self.columns, 0.0), 0
+
+    def flush(self) -> None:
+        """Wait until the lines that a checkpoint counts on are on the disk."""
+        flush(self.folder / LOG)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What has been added since the last line, as a checkpoint stores it."""
+        values = {"log.count": float(self.count), **{f"log.{name}": value for name, value in self.sums.items()}}
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}
+
+
+def _whole_lines(file: Path, columns: int) -> Iterator[list[str]]:
+    """The lines of a log below its header; one that was cut short by a kill or a full disk is none of them."""
+    if not file.is_file():
+        return
+    text = file.read_text(encoding="utf-8", errors="replace")
+    for line in csv.reader(text[: text.rfind("\n") + 1].splitlines()):
+        if len(line) == columns and line[0].isdecimal():
+            yield line

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -14,40 +13,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
 
 import motionprint
 from motionprint.errors import CheckpointError, SettingsError
 from motionprint.methods import METHODS, Method
 from motionprint.preprocessing import Recipe
 from motionprint.skeleton import Skeleton
-from motionprint.store.atomic import new_folder, replaced
-from motionprint.training.settings import TRAINING_PRESETS
+from motionprint.store.atomic import held, new_folder, replaced
+from motionprint.training.checkpoints import WEIGHTS, read_tensors, usable_instead, write_tensors, writing
+from motionprint.training.settings import FREE, TRAINING_PRESETS
 
 __all__ = [
     "CONFIG",
     "LOG",
-    "WEIGHTS",
     "Run",
     "build_method",
     "load_run",
     "read_config",
-    "read_tensors",
     "resolve_device",
     "save_run",
     "versions",
     "write_config",
-    "write_tensors",
 ]
 
 CONFIG = "config.json"
 """The file with everything but weights."""
 LOG = "log.csv"
 """The file with objectives and gradient norms over the steps."""
-WEIGHTS = "model.safetensors"
-"""The file with the weights and the optimiser's moments after the last checkpoint."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,16 +80,15 @@ class Run:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """Settings of the method and of its training that are not the preset's (``steps`` aside)."""
+        """Settings of the method and of its training that are not the preset's and change what is learned."""
         preset = str(self.config["preset"])
         standard = {**asdict(type(self.method).presets[preset]), **asdict(TRAINING_PRESETS[preset])}
         found = {**self.config["settings"], **self.config["training"]}
-        free = ("steps", "checkpoint_every", "log_every", "workers")
         usual = {("precision", "float32")}  # what "auto" is where bf16 would not be faster
         return {
             name: value
             for name, value in found.items()
-            if name not in free and standard.get(name) != value and (name, value) not in usual
+            if name not in FREE and standard.get(name) != value and (name, value) not in usual
         }
 
     def untrained(self) -> Run:
@@ -143,9 +134,14 @@ def load_run(folder: str | Path, device: str = "cpu") -> Run:
         method = build_method(config, recipe)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path / CONFIG}: expected a run's settings, found {error}") from error
-    tensors, step = read_tensors(path / WEIGHTS, "model.")
     try:
-        method.load_state_dict({name.removeprefix("model."): tensor for name, tensor in tensors.items()})
+        tensors, step = read_tensors(path / WEIGHTS)
+    except CheckpointError as error:  # other weights than the newest are never taken silently
+        raise CheckpointError(f"{error}{usable_instead(path)}") from error
+    prefix = "model."
+    weights = {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    try:
+        method.load_state_dict(weights)
     except RuntimeError as error:
         first = [line.strip() for line in str(error).splitlines() if line.strip()][:2]
         raise CheckpointError(f"{path / WEIGHTS}: does not fit {CONFIG}: {' '.join(first)}") from error
@@ -154,7 +150,7 @@ def load_run(folder: str | Path, device: str = "cpu") -> Run:
 
 def save_run(run: Run, folder: str | Path, *, extra: Mapping[str, Any] | None = None, overwrite: bool = False) -> None:
     """Write a run that was trained in memory into a folder of its own."""
-    with new_folder(folder, overwrite=overwrite, kind="run") as building:
+    with held(folder), new_folder(folder, overwrite=overwrite, kind="run") as building, writing(Path(folder)):
         write_config({**run.config, **(extra or {})}, building / CONFIG)
         weights = {f"model.{name}": weight.cpu().contiguous() for name, weight in run.method.state_dict().items()}
         write_tensors(weights, run.steps, building / WEIGHTS)
@@ -186,27 +182,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config["fitted"], list) or not all(isinstance(item, str) for item in config["fitted"]):
         raise CheckpointError(f"{file}: expected under fitted a list of hashes")
     return config
-
-
-def write_tensors(tensors: Mapping[str, Tensor], step: int, file: Path) -> None:
-    """Write tensors and the step that they stand for; the file is replaced at once or not at all."""
-    content = save(dict(tensors), metadata={"step": str(step), "motionprint": motionprint.__version__})
-    with replaced(file) as unfinished, open(unfinished, "wb") as opened:
-        opened.write(content)
-        opened.flush()
-        os.fsync(opened.fileno())
-
-
-def read_tensors(file: Path, prefix: str = "") -> tuple[dict[str, Tensor], int]:
-    """The tensors whose names begin with ``prefix``, and the step that they stand for."""
-    if not file.is_file():
-        raise CheckpointError(f"{file}: expected weights, found none")
-    try:
-        with safe_open(file, framework="pt") as opened:
-            step = int((opened.metadata() or {})["step"])
-            return {name: opened.get_tensor(name) for name in opened.keys() if name.startswith(prefix)}, step  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise CheckpointError(f"{file}: damaged, expected weights in safetensors: {error}") from error
 
 
 def versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from motionprint.errors import SettingsError
 
-__all__ = ["PRECISIONS", "TRAINING_PRESETS", "Precision", "TrainingSettings"]
+__all__ = ["FREE", "PRECISIONS", "TRAINING_PRESETS", "Precision", "TrainingSettings"]
 
 Precision = Literal["auto", "float32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bf16")
@@ -34,21 +34,35 @@ class TrainingSettings:
     """Frames of the longest sub-sequence."""
     checkpoint_every: int = 100
     """Steps between checkpoints."""
+    keep_checkpoints: int = 3
+    """Checkpoints kept: model.safetensors, the newest, and those before it under their steps."""
     log_every: int = 20
     """Steps that a line of log.csv averages over."""
     workers: int = 1
     """Threads that prepare batches ahead; 0 prepares each in its step. The results do not depend on it."""
     precision: Precision = "auto"
     """float32, bf16 (in matrix products only), or auto: bf16 where a short measurement finds it clearly faster."""
+    explosion: float | None = 1000.0
+    """Stop where an objective or a gradient is this many times that of the first step; none never does."""
 
     def __post_init__(self) -> None:
-        whole = ("steps", "batch_size", "crops", "shortest", "longest", "checkpoint_every", "log_every", "workers")
-        for name in whole:
+        counts = (
+            "steps",
+            "batch_size",
+            "crops",
+            "shortest",
+            "longest",
+            "checkpoint_every",
+            "keep_checkpoints",
+            "log_every",
+            "workers",
+        )
+        for name in counts:
             try:
                 object.__setattr__(self, name, operator.index(getattr(self, name)))
             except TypeError:
                 raise SettingsError(f"expected {name} to be a whole number, found {getattr(self, name)!r}") from None
-        for name in ("steps", "batch_size", "crops", "shortest", "checkpoint_every", "log_every", "workers"):
+        for name in counts:
             least = 0 if name in ("steps", "workers") else 1
             if getattr(self, name) < least:
                 raise SettingsError(f"expected {name} of at least {least}, found {getattr(self, name)}")
@@ -59,7 +73,12 @@ class TrainingSettings:
         for name in ("learning_rate", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"expected {name} above 0, found {getattr(self, name)}")
+        if self.explosion is not None and not self.explosion > 1:
+            raise SettingsError(f"expected explosion above 1, found {self.explosion}")
 
+
+FREE = ("steps", "checkpoint_every", "keep_checkpoints", "log_every", "workers", "explosion")
+"""Fields that change no weight of a step: they may differ when a run is taken up again."""
 
 TRAINING_PRESETS: dict[str, TrainingSettings] = {
     "small": TrainingSettings(),
