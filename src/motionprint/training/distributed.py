@@ -286,7 +286,7 @@ def _start_exchange(world: World, device: str, store: Store, timeout: timedelta)
 
 def _told_before(world: World, store: Store, error: BaseException) -> str | None:
     """Leave a note of a failure; what another process's note says, where that process was first."""
-    note = f"{world}: {error!r}"
+    note = f"{world}: {str(error) or type(error).__name__}"
     try:
         found = store.compare_set("motionprint/failed", "", note).decode()
     except RuntimeError:  # the notes are gone with the process that kept them

@@ -64,7 +64,8 @@ class Trainer:
         """Train up to ``settings.steps``; 0, or the number of the signal that ended it after a whole step.
 
         ``after_step`` is called with the number of steps done and, by network, its objective and the norm of its
-        gradient (``NAME_gradient``); ``interrupted`` (see `interrupts`) is asked after that.
+        gradient (``NAME_gradient``); ``interrupted`` (see `interrupts`) is asked after that. With several processes,
+        what it says is told to all with the next step, after which all end.
         """
         self.method.train()
         self.world.spread(list(self.method.parameters()))
@@ -118,12 +119,13 @@ class Trainer:
 
         All goes in one exchange, so that all processes see the same and stop after the same step.
         """
-        totals = torch.stack([objective.detach() for objective in objectives.values()])
+        names = list(self.method.networks)  # the order of the objectives is the method's own affair
+        totals = torch.stack([objectives[name].detach() for name in names])
         signals = totals.new_tensor([number == asked for number in SIGNALS] if self.world.size > 1 else [])
         gradients = [parameter.grad for parameter in self.method.parameters() if parameter.grad is not None]
         self.world.sum([*gradients, totals, signals])
         stopped = [number for number, count in zip(SIGNALS, signals.tolist(), strict=False) if count]
-        return dict(zip(objectives, totals.tolist(), strict=True)), stopped[0] if stopped else 0
+        return dict(zip(names, totals.tolist(), strict=True)), stopped[0] if stopped else 0
 
     def state(self) -> dict[str, Tensor]:
         """Weights and the optimiser's moments by name, as a checkpoint stores them."""
