@@ -255,6 +255,7 @@ def _from_environment() -> World:
 
 
 def _start_exchange(world: World, device: str, store: Store, timeout: timedelta) -> None:
+    """Agree on a kind of device, and open the exchange that suits it."""
     kind = "none"
     try:
         place = torch.device(world.device(device))
@@ -272,7 +273,7 @@ def _start_exchange(world: World, device: str, store: Store, timeout: timedelta)
             )
     if kind == "cuda":
         torch.cuda.set_device(place)
-    try:
+    with _exchange():
         distributed.init_process_group(
             "nccl" if kind == "cuda" else "gloo",
             store=store,
@@ -281,13 +282,11 @@ def _start_exchange(world: World, device: str, store: Store, timeout: timedelta)
             timeout=timeout,
             device_id=place if kind == "cuda" else None,
         )
-    except RuntimeError as error:
-        raise MotionprintError(f"the other processes cannot be reached: {_said(error)}") from error
 
 
 def _told_before(world: World, store: Store, error: BaseException) -> str | None:
     """Leave a note of a failure; what another process's note says, where that process was first."""
-    note = f"{world}: {error!r}"
+    note = f"{world}: {str(error) or type(error).__name__}"
     try:
         found = store.compare_set("motionprint/failed", "", note).decode()
     except RuntimeError:  # the notes are gone with the process that kept them

@@ -92,7 +92,8 @@ class Trainer:
         """Train up to ``settings.steps``; 0, or the number of the signal that ended it after a whole step.
 
         ``after_step`` is called with the number of steps done and, by network, its objective and the norm of its
-        gradient (``NAME_gradient``); ``interrupted`` (see `interrupts`) is asked after that.
+        gradient (``NAME_gradient``); ``interrupted`` (see `interrupts`) is asked after that. With several processes,
+        what it says is told to all with the next step, after which all end.
         """
         self.method.train()
         self.world.spread(list(self.method.parameters()))
@@ -127,7 +128,7 @@ class Trainer:
             for parameter in self.method.parameters():
                 parameter.grad = torch.zeros_like(parameter)
         totals, signals = self._summed(objectives, asked)
-        measured = dict(zip(objectives, totals, strict=True))
+        measured = dict(zip(networks, totals, strict=True))
         for name, network in networks.items():
             measured[f"{name}_gradient"] = nn.utils.clip_grad_norm_(network.parameters(), self.settings.clip_norm)
         # one transfer: a GPU is waited for once a step
@@ -148,7 +149,8 @@ class Trainer:
 
         All goes in one exchange, so that all processes see the same and stop after the same step.
         """
-        totals = torch.stack([objective.detach() for objective in objectives.values()])
+        names = list(self.method.networks)  # the order of the objectives is the method's own affair
+        totals = torch.stack([objectives[name].detach() for name in names])
         signals = totals.new_tensor([number == asked for number in SIGNALS] if self.world.size > 1 else [])
         gradients = [parameter.grad for parameter in self.method.parameters() if parameter.grad is not None]
         self.world.sum([*gradients, totals, signals])
