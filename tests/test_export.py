@@ -282,7 +282,7 @@ def test_unknown_names_are_answered_with_the_known_ones(
     ("missing", "format", "message"),
     [
         ("onnx", "onnx", "format onnx needs the package onnx: pip install onnx"),
-        ("torch._higher_order_ops", "torch", "format torch needs PyTorch's scan operator"),
+        ("torch._higher_order_ops", "torch", "format torch needs a PyTorch that exports scan"),
     ],
 )
 def test_what_is_missing_is_named(

@@ -297,19 +297,21 @@ def _frames_at(times: Tensor, x: Tensor) -> Tensor:
 
 def _to_torch(encoder: Encoder, outputs: Sequence[str], texts: Mapping[str, str]) -> bytes:
     """The archive of a program of ``torch.export``."""
-    try:
-        from torch._higher_order_ops import scan
-    except ImportError as error:
-        raise SettingsError(
-            f"format torch needs PyTorch's scan operator (2.13 has it), found PyTorch {torch.__version__} without it; "
-            "format onnx does not need it"
-        ) from error
     any_n, any_t = torch.export.Dim("N"), torch.export.Dim("T")
     example = torch.zeros(3, 5, encoder.rnn.cell.input_size), torch.tensor([5, 2, 3])
-    with torch.no_grad():
-        program = torch.export.export(
-            _Padded(encoder, outputs, scan).eval(), example, dynamic_shapes=({0: any_n, 1: any_t}, {0: any_n})
-        )
+    sizes = ({0: any_n, 1: any_t}, {0: any_n})
+    try:
+        from torch._higher_order_ops import scan
+
+        with torch.no_grad():
+            program = torch.export.export(
+                _Padded(encoder, outputs, scan).eval(), example, dynamic_shapes=sizes, strict=False
+            )
+    except Exception as error:  # what older versions say of the operator scan is of many kinds
+        raise SettingsError(
+            f"format torch needs a PyTorch that exports scan (2.9 does), found {torch.__version__}: "
+            f"{' '.join(str(error).split())[:200]}; format onnx does not need it"
+        ) from error
     for module in program.graph_module.modules():
         for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
             node.meta.pop("stack_trace", None)  # paths of this machine, of no use elsewhere

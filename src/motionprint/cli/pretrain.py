@@ -60,6 +60,7 @@ class _WithSettings(click.Command):
     "--set", "changes", multiple=True, metavar="FIELD=VALUE", callback=settings, help="Any setting; see below."
 )
 @click.option("--tensorboard", is_flag=True, help="Write the log for TensorBoard too.")
+@click.option("--profile", is_flag=True, help="Record some of the first steps, and say where their time goes.")
 @quiet_option
 @click.pass_obj
 def command(
@@ -82,6 +83,7 @@ def command(
     """
     from motionprint.preprocessing import RecipeCounts
     from motionprint.training import pretrain
+    from motionprint.training.profile import SUMMARY
 
     if options["steps"] is not None and options["epochs"] is not None:
         raise click.UsageError("expected --steps or --epochs, found both")
@@ -105,5 +107,7 @@ def command(
     if options["protocol"] is None:
         fitted += " (all of the data set: no --protocol was given)"
     click.echo(f"{out}: {run.steps} steps on {fitted}")
+    if options["profile"]:
+        click.echo((out / SUMMARY).read_text(encoding="utf-8"), nl=False)
     if not quiet:
         say_counts(RecipeCounts(**run.config["counts"]), len(run.config["fitted"]))

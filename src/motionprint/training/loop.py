@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from motionprint.batches import Crops
 from motionprint.errors import MotionprintError
 from motionprint.methods import Method
+from motionprint.training.profile import phase
 from motionprint.training.settings import TrainingSettings
 
 __all__ = ["Trainer", "gradients", "interrupts"]
@@ -33,7 +34,8 @@ def gradients(networks: Mapping[str, nn.Module], objectives: Mapping[str, Tensor
         for parameter in parameters:
             parameter.grad = None
         objective = objectives[names[0]]
-        objective.backward(inputs=parameters, retain_graph=number < len(shared))  # type: ignore[no-untyped-call]
+        with phase(f"gradients of {' and '.join(names)}"):
+            objective.backward(inputs=parameters, retain_graph=number < len(shared))  # type: ignore[no-untyped-call]
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
@@ -70,21 +72,25 @@ class Trainer:
     def _one_step(self) -> dict[str, float]:
         # what a step draws depends on the seed and the step alone: a run taken up again draws the same
         torch.manual_seed((self.seed * 1_000_003 + self.step) % 2**63)
-        batch = self.crops.batch(self.step, self.device)
+        with phase("draw batch"):
+            batch = self.crops.batch(self.step, self.device)
         networks = self.method.networks
-        objectives = self.method.objectives(batch)
+        with phase("objectives"):
+            objectives = self.method.objectives(batch)
         gradients(networks, objectives)
         values = {name: objective.item() for name, objective in objectives.items()}
         for name, network in networks.items():
-            norm = nn.utils.clip_grad_norm_(network.parameters(), self.settings.clip_norm)
-            values[f"{name}_gradient"] = float(norm)
+            with phase("clip gradients"):
+                norm = nn.utils.clip_grad_norm_(network.parameters(), self.settings.clip_norm)
+                values[f"{name}_gradient"] = float(norm)
         wrong = [name for name, value in values.items() if not math.isfinite(value)]
         if wrong:
             raise MotionprintError(
                 f"step {self.step}: expected finite objectives, found {wrong[0]} = {values[wrong[0]]}; "
                 "try a smaller learning_rate"
             )
-        self.optimiser.step()
+        with phase("optimiser step"):
+            self.optimiser.step()
         for name, bound in self.method.bounds.items():
             with torch.no_grad():
                 for parameter in networks[name].parameters():

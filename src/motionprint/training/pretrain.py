@@ -6,7 +6,7 @@ import csv
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.atomic import new_folder, replaced
 from motionprint.store.protocols import resolve
 from motionprint.training.loop import Trainer, interrupts
+from motionprint.training.profile import Profiler
 from motionprint.training.run import (
     CONFIG,
     LOG,
@@ -138,6 +139,7 @@ def pretrain(
     resume: bool = False,
     overwrite: bool = False,
     tensorboard: bool = False,
+    profile: bool = False,
     report: Report | None = None,
     command: str | None = None,
 ) -> Run:
@@ -145,7 +147,8 @@ def pretrain(
 
     Only the protocol's training recordings are read; without a protocol, all are. Ctrl-C (or SIGTERM) ends training
     after a whole step, keeps the run usable and raises KeyboardInterrupt (SystemExit); ``resume`` takes a run up where
-    its last checkpoint left it and gives the weights of an uninterrupted one.
+    its last checkpoint left it and gives the weights of an uninterrupted one. ``profile`` records some of the first
+    steps into the run folder (`motionprint.training.profile`).
 
     Raises
     ------
@@ -153,7 +156,8 @@ def pretrain(
         If ``out`` exists (and neither ``resume`` nor ``overwrite`` is given), if values are missing (NaN), or if the
         protocol is unknown.
     SettingsError
-        If a setting is unknown or cannot work, or differs from that of the run that is taken up.
+        If a setting is unknown or cannot work, differs from that of the run that is taken up, or no step is left to
+        profile.
     """
     opened = dataset if isinstance(dataset, MotionDataset) else open_dataset(dataset)
     split = resolve(opened, protocol, fold)
@@ -189,13 +193,14 @@ def pretrain(
             raise SettingsError(
                 f"{folder}: expected at least the {trainer.step} steps that are done, found {trainer.settings.steps}"
             )
-    with interrupts() as interrupted, ExitStack() as stack:
+    profiler = Profiler(trainer) if profile else None
+    with interrupts() as interrupted, profiler or nullcontext(), ExitStack() as stack:
         place, placed = folder, None
         if not resuming:  # under a temporary name until there is a checkpoint: what fails before leaves nothing behind
             place = stack.enter_context(new_folder(folder, overwrite=overwrite, kind="run", inputs=[opened.folder]))
             placed = partial(_placed, stack, folder)
         write_config(config, place / CONFIG)
-        stopped = _write_while(trainer, place, tensorboard, report, interrupted, placed)
+        stopped = _write_while(trainer, place, tensorboard, report, interrupted, placed, profiler)
     _raise_for(stopped)
     return load_run(folder, str(trainer.device))
 
@@ -298,6 +303,7 @@ def _write_while(
     report: Report | None,
     interrupted: Callable[[], int],
     first_checkpoint: Callable[[], Path] | None,
+    profiler: Profiler | None = None,
 ) -> int:
     """Train, and keep log and checkpoints; the number of the signal that ended it, or 0.
 
@@ -322,6 +328,8 @@ def _write_while(
             checkpoint()
         if report is not None:
             report(step - first, settings.steps - first, _line(values))
+        if profiler is not None:
+            profiler.step(log.folder)
 
     stopped = trainer.run(after_step, interrupted)
     if stopped or settings.steps == 0:
