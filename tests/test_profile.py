@@ -32,8 +32,11 @@ TINY = {
     "encoder_units": 4,
     "decoder_units": 4,
     "discriminator_units": 2,
+    "layers": 1,
     "batch_size": 4,
     "crops": 1,
+    "shortest": 3,
+    "longest": 4,
     "log_every": 2,
     "checkpoint_every": 8,
 }

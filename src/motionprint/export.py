@@ -11,6 +11,7 @@ runtime since then reads. ``torch``: docs/decisions/0006-export.md says why ``to
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -119,7 +120,7 @@ def metadata(run: Run, features: str) -> dict[str, str]:
 
 
 def _encoder(run: Run) -> Encoder:
-    """The encoder on the CPU, once it is sure that the method's prints are those of its encoder alone."""
+    """A copy of the encoder on the CPU, once it is sure that the method's prints are those of its encoder alone."""
     encoder = run.method.networks.get("encoder")
     if isinstance(encoder, Encoder):
         packing = Packing((3, 1), run.device)
@@ -128,7 +129,7 @@ def _encoder(run: Run) -> Encoder:
             prints, states = encoder(frames, packing)
             found = run.method.encode(frames, packing)
         if torch.equal(found["F"], prints) and torch.equal(found["states"], states):
-            return encoder
+            return copy.deepcopy(encoder).cpu().eval()
     raise SettingsError(f"method {run.config['method']!r} cannot be exported: its prints are not its encoder's alone")
 
 

@@ -7,6 +7,7 @@ from the others. A run too short for all three is recorded from its start. Nothi
 
 from __future__ import annotations
 
+import gzip
 import os
 import time
 from collections import Counter, defaultdict
@@ -94,8 +95,9 @@ class Profiler:
         self._profile.stop()
         self._running = False
         with TemporaryDirectory() as place, replaced(folder / TRACE) as unfinished:
-            self._profile.export_chrome_trace(f"{place}/{TRACE}")  # compressed, by its name
-            unfinished.write_bytes((Path(place) / TRACE).read_bytes())
+            trace = Path(place) / "profile.json"
+            self._profile.export_chrome_trace(str(trace))  # which compresses too, but line by line
+            unfinished.write_bytes(gzip.compress(trace.read_bytes(), compresslevel=6))
         with replaced(folder / SUMMARY) as unfinished:
             unfinished.write_text(self._summary(now - self._started), encoding="utf-8")
 
