@@ -246,7 +246,10 @@ def test_the_metadata_is_all_that_is_needed(trained: Run, recordings: list[Skele
     assert said["model"] == trained.model_hash
     assert (said["method"], said["preset"], said["features"], said["steps"]) == ("inpainting", "small", "both", "2")
     assert (said["fps"], said["unit"], said["axes"]) == ("15", "m", "y up")
-    assert set(json.loads(said["inputs"])) == {"frames", "lengths"}
+    assert (list(json.loads(said["inputs"])), list(json.loads(said["outputs"]))) == (
+        ["frames", "lengths"],
+        ["states", "F"],
+    )
     skeleton = Skeleton.from_dict(json.loads(said["skeleton"]))
     recipe = Recipe.from_dict(json.loads(said["recipe"]), skeleton)
     assert recipe == trained.recipe

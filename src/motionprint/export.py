@@ -92,7 +92,7 @@ def export(
         raise SettingsError(f"unknown format {format!r}: expected one of {', '.join(FORMATS)}")
     if features not in FEATURES:
         raise SettingsError(f"unknown features {features!r}: expected one of {', '.join(FEATURES)}")
-    outputs = ["states", "F"] if features == "both" else [features]
+    outputs = _outputs(features)
     texts = metadata(run, features)
     with new_file(out, overwrite=overwrite) as unfinished:
         unfinished.write_bytes(FORMATS[format](_encoder(run), outputs, texts))
@@ -114,9 +114,13 @@ def metadata(run: Run, features: str) -> dict[str, str]:
         "unit": "m",
         "axes": "y up",
         "inputs": json.dumps(INPUTS),
-        "outputs": json.dumps(OUTPUTS),
+        "outputs": json.dumps({name: OUTPUTS[name] for name in _outputs(features)}),
         "preparation": PREPARATION,
     }
+
+
+def _outputs(features: str) -> list[str]:
+    return list(OUTPUTS) if features == "both" else [features]
 
 
 def _encoder(run: Run) -> Encoder:
