@@ -35,6 +35,7 @@ ROWS: dict[str, float] = {
     "repair": 10,
     "experiments": 11,
     "pictures": 11,
+    "export": 11,
     "estimator": 12,
     "demo": 12,
     "viewer": 12,

@@ -61,6 +61,7 @@ class _WithSettings(click.Command):
     "--set", "changes", multiple=True, metavar="FIELD=VALUE", callback=settings, help="Any setting; see below."
 )
 @click.option("--tensorboard", is_flag=True, help="Write the log for TensorBoard too.")
+@click.option("--profile", is_flag=True, help="Record some of the first steps, and say where their time goes.")
 @quiet_option
 @click.pass_obj
 def command(
@@ -84,6 +85,7 @@ def command(
     """
     from motionprint.preprocessing import RecipeCounts
     from motionprint.training import joined, pretrain
+    from motionprint.training.profile import SUMMARY
 
     if options["steps"] is not None and options["epochs"] is not None:
         raise click.UsageError("expected --steps or --epochs, found both")
@@ -115,5 +117,7 @@ def command(
     click.echo(f"{out}: {run.steps} steps on {fitted}")
     for line in run.config["resumed"][-1]["damaged"] if options["resume"] and "resumed" in run.config else ():
         click.echo(f"passed over: {line}", err=True)
+    if options["profile"]:
+        click.echo((out / SUMMARY).read_text(encoding="utf-8"), nl=False)
     if not quiet:
         say_counts(RecipeCounts(**run.config["counts"]), len(run.config["fitted"]))

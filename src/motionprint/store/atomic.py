@@ -33,7 +33,7 @@ _TITLES: dict[Kind, str] = {"dataset": "a data set", "run": "a run"}
 _MARKS: dict[Kind, str] = {"dataset": "prepare.json", "run": "config.json"}  # every folder of the kind has it
 _NAMES: dict[Kind, tuple[str, ...]] = {
     "dataset": FILES,
-    "run": ("config.json", "model.safetensors", "log.csv", "tensorboard"),
+    "run": ("config.json", "model.safetensors", "log.csv", "profile.json.gz", "profile.txt", "tensorboard"),
 }
 """What motionprint writes into a folder of the kind: a folder that holds anything else is never replaced."""
 _CHECKPOINT = re.compile(r"checkpoint-\d{8,}\.safetensors")

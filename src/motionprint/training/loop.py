@@ -21,6 +21,7 @@ from motionprint.training.ahead import ahead
 from motionprint.training.distributed import ALONE, World
 from motionprint.training.memory import keep_freed_memory
 from motionprint.training.precision import choose, computing, set_precision
+from motionprint.training.profile import phase
 from motionprint.training.settings import Precision, TrainingSettings
 
 __all__ = ["Trainer", "gradients", "interrupts", "measured_precision"]
@@ -42,7 +43,8 @@ def gradients(networks: Mapping[str, nn.Module], objectives: Mapping[str, Tensor
         for parameter in parameters:
             parameter.grad = None
         objective = objectives[names[0]]
-        objective.backward(inputs=parameters, retain_graph=number < len(shared))  # type: ignore[no-untyped-call]
+        with phase(f"gradients of {' and '.join(names)}"):
+            objective.backward(inputs=parameters, retain_graph=number < len(shared))  # type: ignore[no-untyped-call]
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
@@ -102,7 +104,9 @@ class Trainer:
         prepare = partial(self.crops.batch, device=self.device, share=self.world.share)
         steps = range(self.step, self.settings.steps)
         with torch.random.fork_rng(devices=devices), ahead(prepare, steps, self.settings.workers) as batches:
-            for batch in batches:
+            for _ in steps:
+                with phase("wait for the batch"):
+                    batch = next(batches)
                 values, stopped = self._one_step(batch, interrupted())
                 done = self.step == self.settings.steps
                 if stopped or done or self.step % self.settings.checkpoint_every == 0:
@@ -120,7 +124,7 @@ class Trainer:
         torch.manual_seed((self.seed * 1_000_003 + self.step) % 2**63)
         networks = self.method.networks
         if batch.packing.count:
-            with computing(self.method, self.settings.precision):
+            with phase("objectives"), computing(self.method, self.settings.precision):
                 objectives = self.method.objectives(replace(batch, frames=batch.frames.to(self.dtype)))
             gradients(networks, objectives)
         else:  # fewer sequences than processes
@@ -129,14 +133,16 @@ class Trainer:
                 parameter.grad = torch.zeros_like(parameter)
         totals, signals = self._summed(objectives, asked)
         measured = dict(zip(networks, totals, strict=True))
-        for name, network in networks.items():
-            measured[f"{name}_gradient"] = nn.utils.clip_grad_norm_(network.parameters(), self.settings.clip_norm)
+        with phase("clip gradients"):
+            for name, network in networks.items():
+                measured[f"{name}_gradient"] = nn.utils.clip_grad_norm_(network.parameters(), self.settings.clip_norm)
         # one transfer: a GPU is waited for once a step
         numbers = torch.cat([torch.stack(list(measured.values())), signals]).tolist()
         values = dict(zip(measured, numbers, strict=False))
         stopped = [number for number, count in zip(SIGNALS, numbers[len(measured) :], strict=False) if count]
         self._refuse_divergence(values)  # before the weights change
-        self.optimiser.step()
+        with phase("optimiser step"):
+            self.optimiser.step()
         for name, bound in self.method.bounds.items():
             with torch.no_grad():
                 for parameter in networks[name].parameters():

@@ -30,6 +30,7 @@ from motionprint.store.protocols import resolve
 from motionprint.training.checkpoints import Checkpoints, State, read_newest, writing
 from motionprint.training.distributed import ALONE, World
 from motionprint.training.loop import Trainer, interrupts, measured_precision
+from motionprint.training.profile import Profiler
 from motionprint.training.run import (
     CONFIG,
     LOG,
@@ -144,6 +145,7 @@ def pretrain(
     resume: bool = False,
     overwrite: bool = False,
     tensorboard: bool = False,
+    profile: bool = False,
     report: Report | None = None,
     command: str | None = None,
     world: World = ALONE,
@@ -152,7 +154,8 @@ def pretrain(
 
     Only the protocol's training recordings are read; without a protocol, all are. Ctrl-C (or SIGTERM) ends training
     after a whole step, keeps the run usable and raises KeyboardInterrupt (SystemExit); ``resume`` takes a run up where
-    its last checkpoint left it and gives the weights of an uninterrupted one.
+    its last checkpoint left it and gives the weights of an uninterrupted one. ``profile`` records some of the first
+    steps into the run folder (`motionprint.training.profile`).
 
     Parameters
     ----------
@@ -165,7 +168,8 @@ def pretrain(
         If ``out`` exists (and neither ``resume`` nor ``overwrite`` is given) or another process trains into it, if
         values are missing (NaN), if the protocol is unknown, or if the data set changes under the run.
     SettingsError
-        If a setting is unknown or cannot work, or differs from that of the run that is taken up.
+        If a setting is unknown or cannot work, differs from that of the run that is taken up, or no step is left to
+        profile.
     CheckpointError
         If the run that is taken up has no whole checkpoint, or a file of the run cannot be written (a full disk).
     DivergenceError
@@ -216,10 +220,13 @@ def pretrain(
         training.check_unchanged()  # all frames have been read: from here on a change alters no weight
         if state is not None:
             _take_up(trainer, state, config, before, folder)
-        with interrupts(world) as interrupted:
+        profiler = Profiler(trainer) if profile and world.leads else None
+        with interrupts(world) as interrupted, profiler or nullcontext():
             if world.leads:
                 new = None if resuming else new_folder(folder, overwrite=overwrite, kind="run", inputs=[opened.folder])
-                stopped = _train_into(folder, new, config, trainer, training, state, tensorboard, report, interrupted)
+                stopped = _train_into(
+                    folder, new, config, trainer, training, state, tensorboard, report, interrupted, profiler
+                )
             else:
                 stopped = trainer.run(lambda step, values: None, interrupted)
             world.wait()  # for the last checkpoint: a launcher ends all that are left when one has ended
@@ -262,6 +269,7 @@ def _train_into(
     tensorboard: bool,
     report: Report | None,
     interrupted: Callable[[], int],
+    profiler: Profiler | None,
 ) -> int:
     """Train, and write a run folder meanwhile; the number of the signal that ended it, or 0.
 
@@ -285,7 +293,7 @@ def _train_into(
                 training.check_unchanged()
 
             with _batch_named(trainer, training):
-                return _write_while(trainer, log, checkpoint, report, interrupted)
+                return _write_while(trainer, log, checkpoint, report, interrupted, profiler)
         except MotionprintError as error:  # whatever it is, it ends with what there is to continue from
             raise type(error)(f"{error}; {checkpoints.said()}") from error
 
@@ -404,6 +412,7 @@ def _write_while(
     checkpoint: Callable[[], None] | None,
     report: Report | None,
     interrupted: Callable[[], int],
+    profiler: Profiler | None = None,
 ) -> int:
     """Train, and keep log and checkpoints; the number of the signal that ended it, or 0."""
     settings = trainer.settings
@@ -417,6 +426,8 @@ def _write_while(
             checkpoint()
         if report is not None:
             report(step - first, settings.steps - first, _line(values))
+        if profiler is not None:
+            profiler.step(log.folder)
 
     stopped = trainer.run(after_step, interrupted)
     if checkpoint is not None and (stopped or settings.steps == 0):
