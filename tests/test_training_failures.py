@@ -540,7 +540,7 @@ def test_of_two_commands_that_make_one_folder_one_makes_it(few: Path, tmp_path: 
     words = [sys.executable, "-m", "motionprint", "pretrain", str(few), "--out", str(tmp_path / "run"), "--quiet"]
     pair = [
         subprocess.Popen(
-            [*words, "--steps", "300", *settings], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*words, "--steps", "60", *settings], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         for _ in range(2)
     ]
@@ -551,7 +551,7 @@ def test_of_two_commands_that_make_one_folder_one_makes_it(few: Path, tmp_path: 
     assert re.fullmatch(
         r"motionprint: \S*run: (another process .* is training into it; .*|exists; --resume .*)\n", line
     )
-    assert load_run(tmp_path / "run").steps == 300 and _names(tmp_path) == ["run"]
+    assert load_run(tmp_path / "run").steps == 60 and _names(tmp_path) == ["run"]
 
 
 def test_what_killed_runs_left_beside_a_folder_is_cleared(few: Path, begun: Path) -> None:
