@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from motionprint.preprocessing.frames import Frames
+from motionprint.preprocessing import Frames
 
 _CPU = torch.device("cpu")
 
@@ -220,12 +220,10 @@ class Crops:
         values = self.frames.rows.take(drawn.start[sequence] + time, runs=packing.count)  # (rows, D)
         rng = np.random.default_rng([self.seed, _HIDING, step])
         hidden = hide_parts(self.parts, packing.count, self.hidden_parts, rng)  # (N, D)
-        if device.type == "cpu":
-            mask = torch.from_numpy(hidden[sequence] & (time > 0)[:, None])
-            return Batch(torch.from_numpy(values), mask, packing)
-        frames, lengths, inputs = together([values, drawn.length, hidden], device)
-        packing = Packing(packing.lengths, device, lengths)
-        return Batch(frames, inputs[packing.sequence] & (packing.time > 0)[:, None], packing)
+        if device.type != "cpu":
+            return _sent(values, hidden, packing, device)
+        mask = torch.from_numpy(hidden[sequence] & (time > 0)[:, None])
+        return Batch(torch.from_numpy(values), mask, packing)
 
     def recordings(self, step: int) -> npt.NDArray[np.int32]:
         """(N,) the numbers of the sequences that a step's batch is drawn from, in its order.
@@ -248,8 +246,9 @@ class Crops:
 
     def _draw(self, epoch: int, pool: int, number: int) -> list[_Drawn]:
         """A pool's batches: they hold similar lengths and come in random order."""
+        draws = len(self.frames) * self.crops  # in an epoch: in each round one of every sequence
         first = pool * _POOL * self.batch_size
-        piece = self._pieces(epoch, first, min(first + _POOL * self.batch_size, len(self.frames) * self.crops))
+        piece = self._pieces(epoch, first, min(first + _POOL * self.batch_size, draws))
         whole = self.frames.lengths[piece]
         rng = np.random.default_rng([self.seed, _DRAWING, number])
         longest = np.minimum(whole, self.longest)
@@ -270,6 +269,15 @@ class Crops:
                 self._round = (epoch * self.crops + turn, rng.permutation(np.arange(count, dtype=np.int32)))
             found.append(self._round[1][max(first - turn * count, 0) : end - turn * count])
         return np.concatenate(found)
+
+
+def _sent(
+    values: npt.NDArray[np.float32], hidden: npt.NDArray[np.bool_], packing: Packing, device: torch.device
+) -> Batch:
+    """A batch on a device that nothing but its frames, lengths and hidden inputs (N, D) travels to, at once."""
+    frames, lengths, inputs = together([values, np.array(packing.lengths), hidden], device)
+    packing = Packing(packing.lengths, device, lengths)
+    return Batch(frames, inputs[packing.sequence] & (packing.time > 0)[:, None], packing)
 
 
 def together(arrays: Sequence[npt.NDArray[Any]], device: torch.device) -> list[Tensor]:
