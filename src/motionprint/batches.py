@@ -282,9 +282,8 @@ def _sent(
 
 def together(arrays: Sequence[npt.NDArray[Any]], device: torch.device) -> list[Tensor]:
     """Arrays as tensors on a device that they reach in one transfer, which nobody waits for."""
-    at = np.cumsum(
-        [0, *(-(-array.nbytes // 16) * 16 for array in arrays)]
-    )  # a tensor begins at a multiple of its items
+    # each begins at a multiple of 16 bytes, and so at one of its items
+    at = np.cumsum([0, *(-(-array.nbytes // 16) * 16 for array in arrays)])
     buffer = torch.empty(int(at[-1]), dtype=torch.uint8, pin_memory=device.type == "cuda")
     for array, start in zip(arrays, at[:-1], strict=True):
         buffer.numpy()[start : start + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
