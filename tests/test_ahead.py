@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from motionprint.batches import Batch, Crops, Packing
-from motionprint.preprocessing.frames import Frames
+from motionprint.preprocessing import Frames
 from motionprint.training.ahead import ahead
 
 

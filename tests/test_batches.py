@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_sequence
 
-from motionprint.batches import Batch, Crops, Packing, hide_parts, pack, together
-from motionprint.preprocessing.frames import Frames
+from motionprint.batches import Batch, Crops, Packing, _sent, hide_parts, pack, together
+from motionprint.preprocessing import Frames
 
 CPU = torch.device("cpu")
 PARTS = np.eye(5, dtype=bool).repeat(2, axis=1)
@@ -130,6 +131,30 @@ def test_arrays_that_travel_together_arrive_as_they_were() -> None:
         for tensor, array in zip(found, chosen, strict=True):
             np.testing.assert_array_equal(tensor.numpy(), array)
             assert tensor.numpy().dtype == array.dtype
+
+
+def test_a_batch_that_was_sent_to_a_device_is_the_one_that_is_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = []
+
+    class Elsewhere:
+        """A device of which only the kind is asked for."""
+
+        type = "elsewhere"
+
+    def send(values: Any, hidden: Any, packing: Packing, device: Any) -> Batch:
+        sent.append(device)
+        return _sent(values, hidden, packing, CPU)
+
+    monkeypatch.setattr("motionprint.batches._sent", send)
+    for step in (0, 4, 11):
+        here = _crops().batch(step, CPU)
+        there = _crops().batch(step, Elsewhere())  # type: ignore[arg-type]
+        assert _same(here, there)
+        assert torch.equal(here.frame_weights, there.frame_weights)
+        assert there.packing.placed is not None and there.frames.untyped_storage().data_ptr() == (
+            there.packing.placed.untyped_storage().data_ptr()
+        )
+    assert len(sent) == 3
 
 
 def test_frame_weights_average_over_frames_then_over_sequences() -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pytest
 
 from motionprint.errors import DatasetError
-from motionprint.preprocessing.frames import Frames
+from motionprint.preprocessing import Frames
 from motionprint.store.mapped import MappedRows
 
 Sequences = list[list[npt.NDArray[np.float32]]]
@@ -129,7 +129,7 @@ MEASURE = """
 import sys
 from pathlib import Path
 import numpy as np
-from motionprint.preprocessing.frames import Frames
+from motionprint.preprocessing import Frames
 
 def peak():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])

@@ -11,11 +11,14 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from motionprint.errors import DatasetError, ReadError, SkeletonMismatchError
@@ -85,6 +88,43 @@ def test_columns_without_values_keep_their_type(tmp_path: Path) -> None:
         str(pd.read_parquet(tmp_path / "data" / "index.parquet", dtype_backend="pyarrow")["label"].dtype)
         == "string[pyarrow]"
     )
+
+
+def _replace_column(folder: Path, column: str, values: pa.Array) -> None:
+    table = pq.read_table(folder / "index.parquet")
+    pq.write_table(table.set_column(table.schema.names.index(column), column, values), folder / "index.parquet")
+
+
+def test_text_that_cannot_be_decoded_is_named(folder: Path) -> None:
+    offsets, content = np.array([0, 1, 2, 3, 4], np.int32), b"ab\xffd"
+    spoiled = pa.Array.from_buffers(pa.string(), 4, [None, pa.py_buffer(offsets), pa.py_buffer(content)])
+    _replace_column(folder, "label", spoiled)
+    with pytest.raises(DatasetError, match=r"index\.parquet: expected text under label: "):
+        open_dataset(folder)
+
+
+def test_text_of_few_values_may_be_stored_as_such(folder: Path) -> None:
+    _replace_column(folder, "label", pa.array(["walk", "run", None, "walk"]).dictionary_encode())
+    dataset = open_dataset(folder)
+    assert dataset.labels == ["walk", "run", None, "walk"]
+    assert [sequence.label for sequence in dataset] == dataset.labels
+
+
+def test_values_of_own_columns_are_plain_ones_and_none_where_missing(tmp_path: Path) -> None:
+    extras = [{"view": 1, "angle": 0.5, "room": "hall", "indoors": True}, {"view": 2}, {"room": "yard"}]
+    written = [replace(sequence(f"x{i}"), extra=extra) for i, extra in enumerate(extras)]
+    found = [each.extra for each in write_dataset(tmp_path / "data", written)]
+    assert found[0] == {"view": 1, "angle": 0.5, "room": "hall", "indoors": True}
+    assert found[1] == {"view": 2, "angle": None, "room": None, "indoors": None}
+    assert found[2] == {"view": None, "angle": None, "room": "yard", "indoors": None}
+    assert [type(value) for value in found[0].values()][1:] == [float, str, bool]
+
+
+def test_a_view_of_everything_has_an_index_of_its_own(folder: Path) -> None:
+    dataset = open_dataset(folder)
+    part = dataset.subset(np.arange(4))
+    part.index.loc[0, "name"] = "other"
+    assert dataset.index["name"].tolist()[0] == "w0"
 
 
 def test_lists_of_the_data_set(folder: Path) -> None:

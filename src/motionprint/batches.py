@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from motionprint.preprocessing.frames import Frames
+from motionprint.preprocessing import Frames
 
 _CPU = torch.device("cpu")
 
@@ -286,12 +286,10 @@ class Crops:
             drawn = _Drawn(drawn.piece[rank::size], drawn.start[rank::size], drawn.length[rank::size])
         time, sequence = packing.of_row
         values = self.frames.rows.take(drawn.start[sequence] + time, runs=packing.count)  # (rows, D)
-        if device.type == "cpu":
-            mask = torch.from_numpy(hidden[sequence] & (time > 0)[:, None])
-            return Batch(torch.from_numpy(values), mask, packing)
-        frames, lengths, inputs = together([values, drawn.length, hidden], device)
-        packing = Packing(packing.lengths, device, lengths, packing.part)
-        return Batch(frames, inputs[packing.sequence] & (packing.time > 0)[:, None], packing)
+        if device.type != "cpu":
+            return _sent(values, hidden, packing, device)
+        mask = torch.from_numpy(hidden[sequence] & (time > 0)[:, None])
+        return Batch(torch.from_numpy(values), mask, packing)
 
     def recordings(self, step: int) -> npt.NDArray[np.int32]:
         """(N,) the numbers of the sequences that a step's batch is drawn from, in its order.
@@ -314,8 +312,9 @@ class Crops:
 
     def _draw(self, epoch: int, pool: int, number: int) -> list[_Drawn]:
         """A pool's batches: they hold similar lengths and come in random order."""
+        draws = len(self.frames) * self.crops  # in an epoch: in each round one of every sequence
         first = pool * _POOL * self.batch_size
-        piece = self._pieces(epoch, first, min(first + _POOL * self.batch_size, len(self.frames) * self.crops))
+        piece = self._pieces(epoch, first, min(first + _POOL * self.batch_size, draws))
         whole = self.frames.lengths[piece]
         rng = np.random.default_rng([self.seed, _DRAWING, number])
         longest = np.minimum(whole, self.longest)
@@ -338,11 +337,19 @@ class Crops:
         return np.concatenate(found)
 
 
+def _sent(
+    values: npt.NDArray[np.float32], hidden: npt.NDArray[np.bool_], packing: Packing, device: torch.device
+) -> Batch:
+    """A batch on a device that nothing but its frames, lengths and hidden inputs (N, D) travels to, at once."""
+    frames, lengths, inputs = together([values, np.array(packing.lengths, np.int64), hidden], device)
+    packing = Packing(packing.lengths, device, lengths, packing.part)
+    return Batch(frames, inputs[packing.sequence] & (packing.time > 0)[:, None], packing)
+
+
 def together(arrays: Sequence[npt.NDArray[Any]], device: torch.device) -> list[Tensor]:
     """Arrays as tensors on a device that they reach in one transfer, which nobody waits for."""
-    at = np.cumsum(
-        [0, *(-(-array.nbytes // 16) * 16 for array in arrays)]
-    )  # a tensor begins at a multiple of its items
+    # each begins at a multiple of 16 bytes, and so at one of its items
+    at = np.cumsum([0, *(-(-array.nbytes // 16) * 16 for array in arrays)])
     buffer = torch.empty(int(at[-1]), dtype=torch.uint8, pin_memory=device.type == "cuda")
     for array, start in zip(arrays, at[:-1], strict=True):
         buffer.numpy()[start : start + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)

@@ -169,7 +169,7 @@ class MotionDataset:
         chosen = chosen % max(len(self), 1)
         rows = chosen if self._rows is None else self._rows[chosen]
         everything = np.array_equal(chosen, np.arange(len(self)))
-        index = self.index if everything else self.index.iloc[chosen].reset_index(drop=True)
+        index = self.index.copy() if everything else self.index.iloc[chosen].reset_index(drop=True)
         return MotionDataset(
             self.folder, self._positions, index, self.skeleton, self._protocols, self.prepare, rows, self._stamps
         )

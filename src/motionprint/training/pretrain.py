@@ -19,8 +19,7 @@ import torch
 from motionprint.batches import Crops
 from motionprint.errors import CheckpointError, DatasetError, DivergenceError, MotionprintError, SettingsError
 from motionprint.methods import METHODS
-from motionprint.preprocessing import Recipe, RecipeCounts
-from motionprint.preprocessing.frames import Frames
+from motionprint.preprocessing import Frames, Recipe, RecipeCounts
 from motionprint.progress import Report
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
