@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import operator
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -27,6 +28,12 @@ FILES = ("positions.npy", "index.parquet", "skeleton.json", "protocols.json", "p
 
 COLUMNS = ("name", "offset", "length", "label", "subject", "person", "fps", "source", "sha256")
 """The columns that every ``index.parquet`` has; a corpus's own come after them."""
+
+
+_BLOCK = 4096
+"""Sequences whose rows of the index are at hand while a data set is walked through."""
+_RESIDENT = 32 << 20
+"""Bytes of frames that are read before their memory is given back."""
 
 
 class MotionDataset:
@@ -93,7 +100,22 @@ class MotionDataset:
         return self._sequence(number % len(self))
 
     def __iter__(self) -> Iterator[SkeletonSequence]:
-        return (self._sequence(number) for number in range(len(self)))
+        for start in range(0, len(self), _BLOCK):
+            block = self[start : start + _BLOCK]  # its lists go with it: they take several times the table's memory
+            read = 0
+            for number in range(len(block)):
+                sequence = block._sequence(number)
+                read += sequence.positions.nbytes
+                yield sequence
+                if read > _RESIDENT or number == len(block) - 1:
+                    self._forget()
+                    read = 0
+
+    def _forget(self) -> None:
+        """Give back the memory of frames that were read: bit by bit, all of a mapped file would be this process's."""
+        mapped: Any = getattr(self._positions, "_mmap", None)
+        if hasattr(mapped, "madvise"):  # not on Windows, where the system takes it back by itself
+            mapped.madvise(mmap.MADV_DONTNEED)
 
     def _sequence(self, number: int) -> SkeletonSequence:
         columns = self._columns

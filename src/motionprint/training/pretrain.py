@@ -231,8 +231,7 @@ def _start(
     frames = []
     for sequence in sequences:
         pieces = recipe.pieces(sequence)
-        if len(pieces) > 1:
-            counts.windowed.append(sequence.name)
+        counts.windowed += len(pieces) > 1
         frames += [recipe.apply(sequence, piece, counts) for piece in pieces]
     placed = resolve_device(device)
     method = build_method(config, recipe).to(placed)
@@ -249,7 +248,6 @@ def _start(
     )
     if epochs is not None:
         training = replace(training, steps=epochs * crops.steps_per_epoch)
-    counts.thinned = list(dict.fromkeys(counts.thinned))
     config |= {
         "training": asdict(training),
         "recipe": recipe.to_dict(),
