@@ -160,7 +160,9 @@ class _Range:
     """The motion files, where it is no data set."""
 
 
-def _ranges(sources: Sequence[str | Path], how: _How, opened: dict[str, MotionDataset | Source]) -> Generator[_Range, None, None]:
+def _ranges(
+    sources: Sequence[str | Path], how: _How, opened: dict[str, MotionDataset | Source]
+) -> Generator[_Range, None, None]:
     """All ranges of all sources in their order; ``opened`` holds the source of the last one."""
     for number, given in enumerate(map(str, sources)):
         opened.clear()
@@ -219,7 +221,8 @@ def _work(run: Run, how: _How, source: MotionDataset | Source, part: _Range) -> 
                 ranges = run.recipe.pieces(sequence)
                 counts.windowed += len(ranges) > 1
             else:
-                ranges = windows(len(sequence), sequence.fps, how.window, how.stride or how.window)
+                stride = how.window if how.stride is None else how.stride
+                ranges = windows(len(sequence), sequence.fps, how.window, stride)
             place = _place(part.source, sequence, how.sources)
             for start, end in ranges:
                 where = (sequence.name, place, sequence.person, start / sequence.fps, end / sequence.fps)
@@ -393,6 +396,8 @@ class _Table:
         import pyarrow.parquet as pq
 
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, rows.schema.with_metadata(self._metadata))
+            texts = [name for name in rows.schema.names if name != "print"]  # prints repeat nothing
+            schema = rows.schema.with_metadata(self._metadata)
+            self._writer = pq.ParquetWriter(self._file, schema, use_dictionary=texts, write_statistics=texts)
         group = rows.combine_chunks().replace_schema_metadata(self._metadata)
         self._writer.write_table(group, row_group_size=ROW_GROUP)

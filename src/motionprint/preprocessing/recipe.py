@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from motionprint.errors import DatasetError, SettingsError
 from motionprint.preprocessing.space import ALIGNMENTS, Alignment, rotation_to_front
-from motionprint.preprocessing.time import at_times, resample, resample_to, resampled_times, subsample
+from motionprint.preprocessing.time import read, resample, resample_to, resampled_reading
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 
@@ -167,7 +167,9 @@ class Recipe:
             counts.clipped += int(np.count_nonzero(np.abs(values) > 1))
             start, end = piece or (0, len(sequence))
             counts.thinned += (end - start) * self.fps / sequence.fps > 4 * len(body) + 4
-        return np.clip(values, -1, 1).astype(np.float32)
+        np.maximum(values, -1, out=values)
+        np.minimum(values, 1, out=values)
+        return values.astype(np.float32)
 
     def _in_metres(
         self, sequence: SkeletonSequence, piece: tuple[int, int], frames: int | None = None
@@ -181,8 +183,7 @@ class Recipe:
         if frames:
             positions = resample_to(resample(recorded, sequence.fps, self.fps), frames)
         else:  # only the frames that are read in the end are interpolated at all
-            times = subsample(resampled_times(len(recorded), sequence.fps, self.fps), self.max_length)
-            positions = at_times(recorded, times)
+            positions = read(recorded, resampled_reading(len(recorded), sequence.fps, self.fps, self.max_length))
         root = positions[:, self.skeleton.root]
         body = positions - root[:, None]
         path = root - root[:1]
