@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import re
 import socket
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+import motionprint
 from motionprint import fanout
-from motionprint.errors import CheckpointError, DatasetError, ReadError, SettingsError
+from motionprint.errors import DatasetError, ReadError, SettingsError
 from motionprint.evaluation import embed
 from motionprint.fanout import ordered
 from motionprint.readers import read
@@ -38,7 +39,7 @@ KINECT = SKELETONS["kinect20"]
 def processes() -> Iterator[Any]:
     """Three workers of one thread, each a process of its own; the scheduler in another thread of this one."""
     with distributed.LocalCluster(
-        n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs="critical"
+        n_workers=3, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as cluster:
         yield cluster
 
@@ -47,7 +48,7 @@ def processes() -> Iterator[Any]:
 def threads() -> Iterator[Any]:
     """One worker of two threads within this process."""
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, silence_logs="critical"
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as cluster:
         yield cluster
 
@@ -132,7 +133,7 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_scheduler_without_workers() -> None:
-    with distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster:
         address = cluster.scheduler_address
         with pytest.raises(DatasetError) as found:
             list(ordered(abs, [1], address, timeout=0.5))
@@ -142,7 +143,7 @@ def test_a_scheduler_without_workers() -> None:
 def test_workers_that_go_and_never_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fanout, "POLL", 0.1)
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs="critical"
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as cluster:
         results = ordered(_later_is_faster, range(10**9), cluster.scheduler_address, timeout=0.5)
         assert next(results) == 0
@@ -153,7 +154,7 @@ def test_workers_that_go_and_never_come_back(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_scheduler_that_is_lost() -> None:
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs="critical"
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as cluster:
         results = ordered(_later_is_faster, range(10**9), cluster.scheduler_address, timeout=1)
         assert next(results) == 0
@@ -164,7 +165,7 @@ def test_a_scheduler_that_is_lost() -> None:
 
 def test_workers_that_die_over_a_task_are_not_tried_for_ever() -> None:
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs="critical"
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as cluster:
         cluster.scheduler.allowed_failures = 0
         with pytest.raises(DatasetError, match=r": workers ended over their work, time and again \(out of memory\?\)"):
@@ -172,29 +173,47 @@ def test_workers_that_die_over_a_task_are_not_tried_for_ever() -> None:
 
 
 def test_workers_with_another_version_are_refused(processes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = torch.__version__
     monkeypatch.setattr(torch, "__version__", "1.0")  # here; the workers are other processes
-    message = rf"^torch: expected the version 1\.0 on every worker, .*, found {torch.version.__version__.split('+')[0]}"
+    message = rf": expected torch 1\.0 on every worker, as here, found {re.escape(found)} on tcp://\S+$"
     with pytest.raises(SettingsError, match=message):
         list(ordered(abs, [1], processes.scheduler_address, packages=("torch",)))
+    with pytest.raises(SettingsError, match=rf"^expected torch {re.escape(found)} on every worker, found 1\.0 on one$"):
+        fanout._checked(abs, 1, {"torch": found})  # on a worker that came later
 
 
-def test_workers_without_motionprint_are_refused(processes: Any) -> None:
-    def hide(hidden: bool) -> None:  # sent by value: it is no function of a module that workers have
+def test_workers_without_motionprint_are_refused_and_live_on(processes: Any) -> None:
+    def hide() -> None:
         import sys
 
-        if hidden:
-            sys.modules["motionprint.fanout"] = None  # type: ignore[assignment]
-        else:
-            del sys.modules["motionprint.fanout"]
+        sys.modules["hidden"], sys.modules["motionprint"] = sys.modules["motionprint"], None  # type: ignore[assignment]
 
-    client = distributed.Client(processes, set_as_default=False)
-    client.run(hide, True)
-    try:
-        with pytest.raises(SettingsError, match=r": expected motionprint \S+ and all that it needs with the Dask sched"):
-            list(ordered(abs, [1, 2, 3, 4], processes.scheduler_address))
-    finally:
-        client.run(hide, False)
-        client.close()
+    def show() -> None:
+        import sys
+
+        sys.modules["motionprint"] = sys.modules.pop("hidden")
+
+    address = processes.scheduler_address
+    assert list(ordered(abs, [-1], address)) == [1]
+    with distributed.Client(processes, set_as_default=False) as client:
+        client.run(hide)
+        with pytest.raises(
+            SettingsError, match=r": expected motionprint \S+ on every worker, as here, found none on tcp"
+        ):
+            list(ordered(abs, [1], address))
+        client.run(show)
+    assert list(ordered(abs, [-1], address)) == [1]
+
+
+def test_a_scheduler_without_motionprint_is_told_apart() -> None:
+    """Dask's own words for it, which are several lines."""
+    error = RuntimeError("Error during deserialization of the task graph. This frequently\noccurs if")
+    found = fanout._explained(error, "error", "tcp://host:8786")
+    assert isinstance(found, SettingsError)
+    assert str(found).startswith(
+        f"tcp://host:8786: expected motionprint {motionprint.__version__} and all that it needs "
+    )
+    assert "\n" not in str(found)
 
 
 # ---- embed ---------------------------------------------------------------------------------------------------------
@@ -244,7 +263,7 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cluster_writes_the_same_bytes(
     run: Run, dataset: Path, takes: Path, processes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A data set and a folder of motion files, on 3, 2 and 1 workers, with paths that only hold where they are given."""
+    """A data set and a folder of motion files, on 3, 2 and 1 workers, by paths that only hold where they are given."""
     bvh = load_run(_saved(read(takes / "wave"), tmp_path / "bvh"))
     address = processes.scheduler_address
     monkeypatch.chdir(dataset.parent)

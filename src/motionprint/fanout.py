@@ -65,6 +65,7 @@ def ordered(
     versions = _versions(("motionprint", "numpy", *packages))
     try:
         threads = _wait_for_threads(client, scheduler, timeout)
+        _check_workers(client, scheduler, versions)
         for task in tasks:
             waiting.append(client.submit(_checked, function, task, versions, pure=False))
             if len(waiting) >= AHEAD * threads:
@@ -116,6 +117,29 @@ def _wait_for_threads(client: Any, scheduler: str, timeout: float) -> int:
         raise _no_worker(scheduler, timeout) from error
 
 
+def _check_workers(client: Any, scheduler: str, expected: dict[str, str]) -> None:
+    """Refuse workers that could not do the work: a worker that cannot read a task ends without a word."""
+
+    def look(packages: list[str]) -> dict[str, str | None]:  # sent by value: a worker need not have this module
+        from importlib import import_module
+
+        found: dict[str, str | None] = {}
+        for package in packages:
+            try:
+                found[package] = str(import_module(package).__version__)
+            except ImportError:
+                found[package] = None
+        return found
+
+    for worker, versions in client.run(look, list(expected)).items():
+        for package, version in versions.items():
+            if version != expected[package]:
+                raise SettingsError(
+                    f"{scheduler}: expected {package} {expected[package]} on every worker, as here, "
+                    f"found {version or 'none'} on {worker}"
+                )
+
+
 def _no_worker(scheduler: str, timeout: float) -> DatasetError:
     return DatasetError(f"{scheduler}: expected workers of the Dask scheduler, found none for {timeout:g} s")
 
@@ -156,11 +180,8 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
 
 
 def _checked(function: Callable[[Task], Result], task: Task, expected: dict[str, str]) -> Result:
-    """On a worker: the result, unless it might not be the one that is expected."""
+    """On a worker, which may have come after the others were looked at: the result, or why it might be another one."""
     for package, found in _versions(tuple(expected)).items():
         if found != expected[package]:
-            raise SettingsError(
-                f"{package}: expected the version {expected[package]} on every worker, as where the command was "
-                f"given, found {found}"
-            )
+            raise SettingsError(f"expected {package} {expected[package]} on every worker, found {found} on one")
     return function(task)
