@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import logging
 import os
 import re
@@ -10,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import torch
 
 import motionprint
 from motionprint import fanout
-from motionprint.errors import DatasetError, ReadError, SettingsError
+from motionprint.errors import CheckpointError, DatasetError, ReadError, SettingsError
 from motionprint.evaluation import embed
 from motionprint.fanout import ordered
 from motionprint.readers import read
@@ -30,6 +32,7 @@ from motionprint.store import write_dataset
 from motionprint.training import Run, configure, load_run, save_run, train_on
 
 distributed = pytest.importorskip("distributed")
+embedding = importlib.import_module("motionprint.evaluation.embed")  # the package's own `embed` is the function
 
 TINY = {"encoder_units": 8, "decoder_units": 4, "discriminator_units": 2, "steps": 2, "batch_size": 4}
 KINECT = SKELETONS["kinect20"]
@@ -255,9 +258,8 @@ def _sha256(file: Path) -> str:
 @pytest.fixture(autouse=True)
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forty recordings make many ranges: they are cut where the command is given, and workers take them as they are."""
-    module = sys.modules["motionprint.evaluation.embed"]
-    monkeypatch.setattr(module, "RECORDINGS", 7)
-    monkeypatch.setattr(module, "FILES", 2)
+    monkeypatch.setattr(embedding, "RECORDINGS", 7)
+    monkeypatch.setattr(embedding, "FILES", 2)
 
 
 def test_a_cluster_writes_the_same_bytes(
@@ -295,3 +297,50 @@ def test_a_cluster_writes_the_same_bytes(
         embed(run, [dataset], out, scheduler=address)
         assert _sha256(out) == _sha256(local)
     client.close()
+
+
+def test_threads_of_a_worker_take_turns_and_leave_the_number_of_threads_as_it_was(
+    run: Run, dataset: Path, threads: Any, tmp_path: Path
+) -> None:
+    embed(run, [dataset], tmp_path / "local.parquet")
+    before = torch.get_num_threads()
+    embed(run, [dataset], tmp_path / "threads.parquet", scheduler=threads.scheduler_address)
+    assert torch.get_num_threads() == before
+    assert _sha256(tmp_path / "threads.parquet") == _sha256(tmp_path / "local.parquet")
+
+
+def test_a_run_and_sources_that_workers_cannot_use(run: Run, dataset: Path, threads: Any, tmp_path: Path) -> None:
+    address, out = threads.scheduler_address, tmp_path / "prints.parquet"
+    with pytest.raises(
+        SettingsError, match=r"^expected a run that was loaded from a folder with a scheduler, found one "
+    ):
+        embed(replace(run, folder=None), [dataset], out, scheduler=address)
+    broken = _recordings(9)
+    broken[8].positions[1, 2] = np.nan
+    write_dataset(tmp_path / "broken", broken)
+    with pytest.raises(DatasetError, match=r"^r8: expected a complete recording, found 3 missing values \(NaN\)$"):
+        embed(run, [dataset, tmp_path / "broken"], out, scheduler=address)
+    assert not out.exists()
+
+
+def test_workers_refuse_other_weights_and_paths_that_lead_nowhere(run: Run, dataset: Path, tmp_path: Path) -> None:
+    how = embedding._How("states", None, None, None, None, None, 1)
+    job, part = embedding._job(run, how), embedding._Range(0, "data", str(dataset), 0, 3, 40)
+    assert embedding._work_there(job, part).recordings == 3
+    with pytest.raises(CheckpointError, match=rf": expected the weights 0{{12}} of .*, found {run.model_hash[:12]}$"):
+        embedding._work_there(replace(job, model_hash=64 * "0"), part)
+    with pytest.raises(
+        DatasetError, match=r"none: expected every worker to read it at the same place as where .* given"
+    ):
+        embedding._work_there(job, replace(part, path=str(tmp_path / "none")))
+
+
+def test_a_worker_reads_a_data_set_that_was_replaced_anew(run: Run, tmp_path: Path) -> None:
+    """A worker outlives commands; what it has opened may be another data set by the next one."""
+    how = embedding._How("states", None, None, None, None, None, 1)
+    names = []
+    for recordings in (_recordings(2), _recordings(4)[2:]):
+        write_dataset(tmp_path / "data", recordings, overwrite=True)
+        part = embedding._Range(0, "data", str(tmp_path / "data"), 0, 2, 2)
+        names.append(embedding._work_there(embedding._job(run, how), part).rows["name"].to_pylist())
+    assert names == [["r0", "r1"], ["r2", "r3"]]
