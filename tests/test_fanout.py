@@ -28,7 +28,7 @@ from motionprint.fanout import ordered
 from motionprint.readers import read
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS
-from motionprint.store import write_dataset
+from motionprint.store import open_dataset, write_dataset
 from motionprint.training import Run, configure, load_run, save_run, train_on
 
 distributed = pytest.importorskip("distributed")
@@ -325,7 +325,7 @@ def test_a_run_and_sources_that_workers_cannot_use(run: Run, dataset: Path, thre
 
 def test_workers_refuse_other_weights_and_paths_that_lead_nowhere(run: Run, dataset: Path, tmp_path: Path) -> None:
     how = embedding._How("states", None, None, None, None, None, 1)
-    job, part = embedding._job(run, how), embedding._Range(0, "data", str(dataset), 0, 3, 40)
+    job, part = embedding._job(run, how), embedding._Range(0, "data", str(dataset), 40, open_dataset(dataset)[:3].index)
     assert embedding._work_there(job, part).recordings == 3
     with pytest.raises(CheckpointError, match=rf": expected the weights 0{{12}} of .*, found {run.model_hash[:12]}$"):
         embedding._work_there(replace(job, model_hash=64 * "0"), part)
@@ -341,6 +341,6 @@ def test_a_worker_reads_a_data_set_that_was_replaced_anew(run: Run, tmp_path: Pa
     names = []
     for recordings in (_recordings(2), _recordings(4)[2:]):
         write_dataset(tmp_path / "data", recordings, overwrite=True)
-        part = embedding._Range(0, "data", str(tmp_path / "data"), 0, 2, 2)
+        part = embedding._Range(0, "data", str(tmp_path / "data"), 2, open_dataset(tmp_path / "data").index)
         names.append(embedding._work_there(embedding._job(run, how), part).rows["name"].to_pylist())
     assert names == [["r0", "r1"], ["r2", "r3"]]

@@ -29,8 +29,9 @@ from motionprint.progress import Report
 from motionprint.readers import open_files, read_from
 from motionprint.readers.source import Source
 from motionprint.sequence import SkeletonSequence
-from motionprint.store import MotionDataset, open_dataset
+from motionprint.store import MotionDataset
 from motionprint.store.atomic import new_file
+from motionprint.store.dataset import count_sequences, open_part, walk_dataset
 from motionprint.training import Run, load_run
 
 __all__ = ["Embedded", "embed"]
@@ -151,11 +152,10 @@ class _Range:
     """The source as it was given."""
     path: str
     """Where the data set folder, or the folder, file or archive of motion files lies."""
-    first: int = 0
-    last: int = 0
-    """Of a data set: the recordings [first, last)."""
     total: int | None = None
     """Recordings of the whole source, where that is known."""
+    index: Any = None
+    """Of a data set: the rows of its index, a pandas table."""
     files: tuple[str, ...] = ()
     """The motion files, where it is no data set."""
 
@@ -169,10 +169,11 @@ def _ranges(
         if (Path(given) / "index.parquet").is_file():
             if not (how.skeleton is None and how.unit is None and how.fps is None):
                 raise SettingsError(f"{given}: a data set folder has its skeleton, unit and fps; give none for it")
-            path = os.path.abspath(given)
-            dataset = opened[path] = open_dataset(given)
-            for first, last in _cut(dataset.lengths):
-                yield _Range(number, given, path, first, last, len(dataset))
+            path, total = os.path.abspath(given), count_sequences(given)
+            for part in walk_dataset(given, 8 * RECORDINGS):
+                for first, last in _cut(part.lengths):
+                    chosen = opened[path] = part[first:last]
+                    yield _Range(number, given, path, total, chosen.index)
         else:
             with open_files(given) as (source, names):
                 path = os.path.abspath(source.path)
@@ -235,7 +236,7 @@ def _work(run: Run, how: _How, source: MotionDataset | Source, part: _Range) -> 
 
 def _sequences(source: MotionDataset | Source, how: _How, part: _Range) -> Iterable[SkeletonSequence]:
     if isinstance(source, MotionDataset):
-        return source[part.first : part.last]
+        return source
     return (
         sequence
         for name in part.files
@@ -286,8 +287,7 @@ def _work_there(job: _Job, part: _Range) -> _Part:
         before = torch.get_num_threads()
         torch.set_num_threads(job.threads)
         try:
-            run, source = _run(job.run, job.device, job.model_hash), _source(part.path, _stamp(part.path))
-            return _work(run, job.how, source, part)
+            return _work(_run(job.run, job.device, job.model_hash), job.how, _source(part), part)
         finally:
             torch.set_num_threads(before)
 
@@ -303,22 +303,21 @@ def _run(folder: str, device: str, model_hash: str) -> Run:
     return run
 
 
-@lru_cache(maxsize=1)
-def _source(path: str, stamp: tuple[int, int]) -> MotionDataset | Source:
-    return open_dataset(path) if (Path(path) / "index.parquet").is_file() else Source.open(path)
-
-
-def _stamp(path: str) -> tuple[int, int]:
-    """What tells a source from another one that lies at the same place later."""
-    index = Path(path) / "index.parquet"
+def _source(part: _Range) -> MotionDataset | Source:
     try:
-        found = (index if index.is_file() else Path(path)).stat()
+        written = Path(part.path).stat().st_mtime_ns
     except OSError as error:
         raise DatasetError(
-            f"{path}: expected every worker to read it at the same place as where the command was given, "
+            f"{part.path}: expected every worker to read it at the same place as where the command was given, "
             f"found: {error.strerror}"
         ) from error
-    return found.st_mtime_ns, found.st_size
+    return _files(part.path, written) if part.index is None else open_part(part.path, part.index)
+
+
+@lru_cache(maxsize=1)
+def _files(path: str, written: int) -> Source:
+    """A source of motion files, opened once for all of its ranges unless it has been ``written`` to since."""
+    return Source.open(path)
 
 
 # ---- the table -----------------------------------------------------------------------------------------------------
