@@ -192,6 +192,9 @@ def test_a_walk_refuses_what_opening_refuses(folder: Path, tmp_path: Path) -> No
     with pytest.raises(DatasetError, match=r"lengths sum to 20 frames, positions.npy holds 21$"):
         list(walk_dataset(folder))
     index = pd.read_parquet(folder / "index.parquet")
+    np.save(folder / "positions.npy", np.zeros((19, 3, 3), np.float32))
+    with pytest.raises(DatasetError, match=r"positions.npy: expected at least 20 frames, found 19$"):
+        open_part(folder, index)
     index.drop(columns="source").to_parquet(folder / "index.parquet")
     with pytest.raises(DatasetError, match=r"index.parquet: expected the columns name, .*; missing source$"):
         list(walk_dataset(folder))

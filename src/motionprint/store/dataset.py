@@ -291,6 +291,9 @@ def walk_dataset(folder: str | Path, size: int = _BLOCK) -> Iterator[MotionDatas
 def open_part(folder: str | Path, index: pd.DataFrame) -> MotionDataset:
     """The sequences of a data set folder that these rows of its index, from `walk_dataset`, describe."""
     path, positions, skeleton = _frames(folder)
+    frames = int((index["offset"] + index["length"]).max())
+    if frames > len(positions):
+        raise DatasetError(f"{path / 'positions.npy'}: expected at least {frames} frames, found {len(positions)}")
     return MotionDataset(path, positions, index, skeleton, {}, {})
 
 
