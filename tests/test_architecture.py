@@ -25,6 +25,7 @@ ROWS: dict[str, float] = {
     "store": 4,
     "prepare": 4,
     "preprocessing": 5,
+    "fanout": 5,
     "batches": 6,
     "networks": 7,
     "methods": 8,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import re
 import signal
@@ -382,6 +383,24 @@ def test_embed_writes_prints(invoke: Invoke, folders: Path, takes: Path, tmp_pat
     windows = pd.read_parquet(tmp_path / "windows.parquet")
     assert (windows["end"] - windows["start"]).round(6).eq(0.5).all()
     assert windows["start"].iloc[:3].tolist() == pytest.approx([0.0, 0.2, 0.4])
+
+
+def test_embed_works_on_a_cluster(invoke: Invoke, folders: Path, takes: Path, tmp_path: Path) -> None:
+    """The library's tests say more; here, that the option gets there, and one line if there is no cluster."""
+    distributed = pytest.importorskip("distributed")
+    call = ("embed", folders / "run", takes, folders / "data", "--quiet", "--overwrite", "--out")
+    assert invoke(*call, tmp_path / "here.parquet").status == 0
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
+    ) as cluster:
+        result = invoke(*call, tmp_path / "there.parquet", "--scheduler", cluster.scheduler_address)
+    assert (result.status, result.err) == (0, "")
+    assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "here.parquet").read_bytes()
+    result = invoke(*call, tmp_path / "none.parquet", "--scheduler", "nowhere")
+    assert result.status == 1 and result.err.startswith(
+        "motionprint: nowhere: expected the address of a Dask scheduler"
+    )
+    assert result.err.count("\n") == 1 and not (tmp_path / "none.parquet").exists()
 
 
 def test_evaluate_prints_a_summary_and_writes_every_row(invoke: Invoke, folders: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 import motionprint
 from motionprint.errors import CheckpointError, DatasetError, SettingsError, SkeletonMismatchError
 from motionprint.estimator import MotionEncoder
-from motionprint.evaluation import embed, encode
+from motionprint.evaluation import embed, encode, read_prints
 from motionprint.methods import Inpainting
 from motionprint.methods.inpainting import InpaintingSettings
 from motionprint.sequence import SkeletonSequence
@@ -213,8 +213,8 @@ def test_a_saved_encoder_is_a_run_for_embed(tmp_path: Path) -> None:
     encoder = MotionEncoder().fit(_sequences())
     encoder.save(str(tmp_path / "run"))
     dataset = write_dataset(tmp_path / "data", _sequences())
-    table = embed(load_run(tmp_path / "run"), [dataset.folder], tmp_path / "prints.parquet")
-    np.testing.assert_array_equal(np.stack(table["print"].to_list()), encoder.transform(_sequences()))
+    embed(load_run(tmp_path / "run"), [dataset.folder], tmp_path / "prints.parquet")
+    np.testing.assert_array_equal(read_prints(tmp_path / "prints.parquet")[1], encoder.transform(_sequences()))
 
 
 def test_a_run_of_pretrain_can_be_loaded(tmp_path: Path) -> None:

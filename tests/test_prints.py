@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from motionprint.errors import DatasetError, ReadError, SettingsError, SkeletonMismatchError
-from motionprint.evaluation import embed, encode, prints, read_prints
+from motionprint.evaluation import Embedded, embed, encode, prints, read_prints
 from motionprint.readers import read
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS, Skeleton
 from motionprint.store import write_dataset
 from motionprint.training import Run, configure, load_run, save_run, train_on
+
+embedding = importlib.import_module("motionprint.evaluation.embed")  # the package's own `embed` is the function
 
 KINECT = SKELETONS["kinect20"]
 TINY = {"encoder_units": 4, "decoder_units": 4, "discriminator_units": 2, "steps": 2, "batch_size": 4}
@@ -57,6 +62,12 @@ def _recordings(count: int = 7) -> list[SkeletonSequence]:
 def _train(sequences: list[SkeletonSequence], **changes: Any) -> Run:
     config, recipe = configure(sequences[0].skeleton, changes={**TINY, **changes})
     return train_on(sequences, config, recipe, device="cpu")
+
+
+def _embed(run: Run, sources: list[Path], out: Path, **options: Any) -> pd.DataFrame:
+    """The table that `embed` writes."""
+    embed(run, sources, out, **options)
+    return pd.read_parquet(out)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +171,7 @@ def test_encode_refuses_what_it_cannot_encode(run: Run) -> None:
 
 
 def test_a_data_set_becomes_a_table_of_prints(run: Run, dataset: Path, tmp_path: Path) -> None:
-    table = embed(run, [dataset], tmp_path / "prints.parquet", features="both")
+    table = _embed(run, [dataset], tmp_path / "prints.parquet", features="both")
     assert table.columns.tolist() == ["name", "source", "person", "start", "end", "label", "subject", "print"]
     recordings = _recordings()
     assert table["name"].tolist() == [recording.name for recording in recordings]
@@ -190,7 +201,7 @@ def test_the_file_is_as_the_contract_says(run: Run, dataset: Path, tmp_path: Pat
 
 def test_read_prints_gives_back_what_embed_wrote(run: Run, dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "prints.parquet"
-    table = embed(run, [dataset], out)
+    table = _embed(run, [dataset], out)
     rows, found, metadata = read_prints(out)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, encode(run, _recordings()))
@@ -208,18 +219,77 @@ def test_the_model_hash_tells_weights_apart_and_survives_saving(run: Run, tmp_pa
 
 
 def test_batches_of_embed_do_not_show(run: Run, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = embed(run, [dataset], tmp_path / "a.parquet")
+    expected = _embed(run, [dataset], tmp_path / "a.parquet")
     monkeypatch.setattr(prints, "BATCH", 3)
-    found = embed(run, [dataset], tmp_path / "b.parquet")
+    found = _embed(run, [dataset], tmp_path / "b.parquet")
     assert found.drop(columns="print").equals(expected.drop(columns="print"))
     np.testing.assert_allclose(np.stack(found["print"].to_list()), np.stack(expected["print"].to_list()), atol=ROUNDING)
 
 
-def test_progress_is_reported(run: Run, dataset: Path, tmp_path: Path) -> None:
+def test_what_was_written_is_summed_up(run: Run, dataset: Path, tmp_path: Path) -> None:
+    long = SkeletonSequence(_motion(40, 15.0), 15.0, KINECT, name="long")
+    wild = SkeletonSequence(100 * _motion(12, 480.0), 480.0, KINECT, name="wild")
+    write_dataset(tmp_path / "more", [long, wild])
+    out = tmp_path / "prints.parquet"
+    done = embed(run, [dataset, tmp_path / "more"], out, features="F")
+    assert (done.path, done.prints, done.size, done.recordings) == (out, 7 + 18 + 6, 60, 9)
+    assert (done.counts.windowed, done.counts.thinned, done.counts.sequences) == (2, 0, 31)
+    assert 0 < done.counts.clipped < done.counts.values
+    thinned = embed(run, [tmp_path / "more"], out, window=11.0, overwrite=True)
+    assert (thinned.prints, thinned.counts.windowed, thinned.counts.thinned) == (4 + 2, 0, 6)
+    assert isinstance(done, Embedded)
+
+
+@pytest.mark.parametrize(("recordings", "frames"), [(1, 1 << 18), (3, 1 << 18), (512, 80), (512, 1), (4, 200)])
+def test_ranges_of_recordings_do_not_show(
+    run: Run, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recordings: int, frames: int
+) -> None:
+    """Recordings have 31 to 85 frames; rows and their order are the same wherever the data set is cut."""
+    expected = _embed(run, [dataset], tmp_path / "a.parquet", window=1.0)
+    monkeypatch.setattr(embedding, "RECORDINGS", recordings)
+    monkeypatch.setattr(embedding, "FRAMES", frames)
+    monkeypatch.setattr(embedding, "ROW_GROUP", 5)
+    found = _embed(run, [dataset], tmp_path / "b.parquet", window=1.0)
+    assert found.drop(columns="print").equals(expected.drop(columns="print"))
+    np.testing.assert_allclose(np.stack(found["print"].to_list()), np.stack(expected["print"].to_list()), atol=ROUNDING)
+    file = pq.ParquetFile(tmp_path / "b.parquet")
+    groups = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    assert len(expected) > 10 and groups[:-1] == [5] * (len(expected) // 5) and sum(groups) == len(expected)
+
+
+def test_ranges_are_bounded_by_recordings_and_by_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding, "RECORDINGS", 3)
+    monkeypatch.setattr(embedding, "FRAMES", 100)
+    lengths = np.array([10, 10, 10, 10, 60, 60, 300, 100, 1, 50, 50])
+    assert list(embedding._cut(lengths)) == [(0, 3), (3, 5), (5, 6), (6, 7), (7, 8), (8, 10), (10, 11)]
+    assert list(embedding._cut(np.array([], np.int64))) == []
+
+
+def test_batches_hold_similar_lengths_and_no_more_frames_than_allowed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[list[int]] = []
+
+    def spy(run: Run, frames: Sequence[Positions], features: str) -> Positions:
+        batches.append([len(each) for each in frames])
+        return np.array([[each[0, 0]] for each in frames], np.float32)
+
+    monkeypatch.setattr(prints, "_encode_batch", spy)
+    for name, value in (("BATCH", 4), ("ROWS", 40), ("POOL", 10), ("POOL_ROWS", 200)):
+        monkeypatch.setattr(prints, name, value)
+    lengths = [5, 9, 3, 100, 7, 8, 20, 2, 6, 1, 4, 4, 150, 60, 5]
+    frames = [np.full((length, 1), number, np.float32) for number, length in enumerate(lengths)]
+    found = list(prints.encode_frames(run, frames, "states"))
+    assert np.concatenate(found).ravel().tolist() == list(range(len(lengths)))  # as they came
+    assert [len(pool) for pool in found] == [10, 4, 1]  # full by number, full by frames, the rest
+    assert batches == [[100], [20, 9], [8, 7, 6, 5], [3, 2, 1], [150], [60], [4, 4], [5]]
+
+
+def test_progress_is_reported(run: Run, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding, "RECORDINGS", 3)
     calls: list[tuple[int, int | None, str]] = []
     embed(run, [dataset], tmp_path / "prints.parquet", report=lambda *call: calls.append(call))
-    assert [(done, total) for done, total, _ in calls] == [(number + 1, 7) for number in range(7)]
-    assert calls[2][2] == f"{dataset}: r2"
+    assert calls == [(3, 7, f"{dataset}: r2"), (6, 7, f"{dataset}: r5"), (7, 7, f"{dataset}: r6")]
 
 
 # ---- windows -------------------------------------------------------------------------------------------------------
@@ -247,7 +317,7 @@ def test_windows_have_their_own_prints_and_times_in_seconds(
     run: Run, tmp_path: Path, window: float, stride: float | None, starts: list[float], ends: list[float]
 ) -> None:
     sequence = _one(tmp_path / "data", 5, 20)
-    table = embed(run, [tmp_path / "data"], tmp_path / "prints.parquet", window=window, stride=stride)
+    table = _embed(run, [tmp_path / "data"], tmp_path / "prints.parquet", window=window, stride=stride)
     assert table["start"].tolist() == starts
     assert table["end"].tolist() == ends
     assert set(table["name"]) == {"one"}
@@ -260,7 +330,7 @@ def test_windows_have_their_own_prints_and_times_in_seconds(
 
 def test_a_long_recording_is_windowed_though_nobody_asked(run: Run, tmp_path: Path) -> None:
     sequence = _one(tmp_path / "data", 40, 15)
-    table = embed(run, [tmp_path / "data"], tmp_path / "prints.parquet")
+    table = _embed(run, [tmp_path / "data"], tmp_path / "prints.parquet")
     pieces = run.recipe.pieces(sequence)
     assert len(table) == len(pieces) == 18
     assert table["start"].iloc[0] == 0 and table["end"].iloc[-1] == 40
@@ -321,7 +391,7 @@ def of_files(folder: Path) -> Run:
 
 def test_files_folders_and_archives_of_files_give_the_same_prints(of_files: Run, folder: Path, tmp_path: Path) -> None:
     archive = Path(shutil.make_archive(str(tmp_path / "mine"), "zip", folder))
-    table = embed(of_files, [folder, archive, folder / "b.bvh"], tmp_path / "prints.parquet")
+    table = _embed(of_files, [folder, archive, folder / "b.bvh"], tmp_path / "prints.parquet")
     assert table["name"].str.endswith(("a", "b", "c")).all()
     assert [Path(source).name for source in table["source"]] == [*("a.bvh", "b.bvh", "c.bvh") * 2, "b.bvh"]
     assert table["label"].isna().all() and table["subject"].isna().all()

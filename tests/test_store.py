@@ -26,7 +26,7 @@ from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS, Skeleton
 from motionprint.store import DatasetWriter, open_dataset, write_dataset
 from motionprint.store.atomic import Kind, new_file, new_folder
-from motionprint.store.dataset import COLUMNS, FILES
+from motionprint.store.dataset import COLUMNS, FILES, count_sequences, open_part, walk_dataset
 from motionprint.store.describe import describe
 
 CHAIN = Skeleton.from_tree(["a", "b", "c"], [-1, 0, 1])
@@ -202,6 +202,46 @@ def test_a_data_set_sent_to_another_process_carries_no_frames(folder: Path) -> N
     found = pickle.loads(sent)
     assert found.names == ["w1", "r0"]
     np.testing.assert_array_equal(found[0].positions, part[0].positions)
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 100])
+def test_a_walk_meets_every_sequence_once_and_its_parts_can_be_sent(
+    folder: Path, sequences: list[SkeletonSequence], size: int
+) -> None:
+    parts = list(walk_dataset(folder, size))
+    assert [len(part) for part in parts[:-1]] == [size] * (len(parts) - 1)
+    assert sum(map(len, parts)) == count_sequences(folder) == 4
+    sent = [open_part(folder, pickle.loads(pickle.dumps(part.index))) for part in parts]
+    for found in (parts, sent):
+        for written, read in zip(sequences, (each for part in found for each in part), strict=True):
+            np.testing.assert_array_equal(read.positions, written.positions)
+            for field in ("fps", "name", "person", "label", "subject", "source", "extra"):
+                assert getattr(read, field) == getattr(written, field)
+
+
+def test_a_walk_refuses_what_opening_refuses(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="none: expected a data set folder, found nothing"):
+        next(walk_dataset(tmp_path / "none"))
+    _change_index(folder, "offset", 2, 9)
+    walk = walk_dataset(folder, 2)
+    assert next(walk).names == ["w0", "r0"]  # all is well up to here
+    with pytest.raises(DatasetError, match=r"index.parquet: u0: expected offset 8, found 9$"):
+        next(walk)
+    _change_index(folder, "offset", 2, 8)
+    np.save(folder / "positions.npy", np.zeros((21, 3, 3), np.float32))
+    with pytest.raises(DatasetError, match=r"lengths sum to 20 frames, positions.npy holds 21$"):
+        list(walk_dataset(folder))
+    index = pd.read_parquet(folder / "index.parquet")
+    np.save(folder / "positions.npy", np.zeros((19, 3, 3), np.float32))
+    with pytest.raises(DatasetError, match=r"positions.npy: expected at least 20 frames, found 19$"):
+        open_part(folder, index)
+    index.drop(columns="source").to_parquet(folder / "index.parquet")
+    with pytest.raises(DatasetError, match=r"index.parquet: expected the columns name, .*; missing source$"):
+        list(walk_dataset(folder))
+    (folder / "index.parquet").write_bytes(b"no table")
+    for broken in (lambda: list(walk_dataset(folder)), lambda: count_sequences(folder)):
+        with pytest.raises(DatasetError, match=r"index.parquet: expected a Parquet table: "):
+            broken()
 
 
 def test_opening_and_writing_hold_one_sequence_at_a_time(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ def say_counts(counts: RecipeCounts, recordings: int) -> None:
     """A line for each thing that a user would want to know, on standard error."""
     lines = []
     if counts.windowed:
-        lines.append(f"{len(counts.windowed)} of {recordings} recordings were read in windows")
+        lines.append(f"{counts.windowed} of {recordings} recordings were read in windows")
     if counts.thinned:
         lines.append(
-            f"{len(set(counts.thinned))} of {recordings} recordings were thinned to fewer than every fourth frame "
+            f"{counts.thinned} of {counts.sequences} sequences were thinned to fewer than every fourth frame "
             "(embed --window reads windows instead)"
         )
     if counts.unaligned:

@@ -32,6 +32,11 @@ from motionprint.cli.progress import progress, quiet_option
 @click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames/s, where the files do not say or err.")
 @click.option("--unit", type=click.Choice(UNITS), help="Length unit, where the files do not say.")
 @click.option("--skeleton", type=click.Path(path_type=Path), help="The ASF file of AMC files that lie without one.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Work on a Dask cluster: the address of its scheduler, or its scheduler file.",
+)
 @quiet_option
 def command(
     run: Path,
@@ -45,6 +50,7 @@ def command(
     fps: float | None,
     unit: str | None,
     skeleton: Path | None,
+    scheduler: str | None,
     quiet: bool,
 ) -> None:
     """Turn recordings into prints with the encoder of RUN.
@@ -53,13 +59,13 @@ def command(
     or one a window; the table has name, source, person, start and end in seconds, label, subject and print. Say of
     motion files (--unit, --fps) what was said when the run's data set was prepared.
     """
-    from motionprint.evaluation.prints import embed
+    from motionprint.evaluation import embed
     from motionprint.training import load_run
 
     if stride is not None and window is None:
         raise click.UsageError("--stride needs --window")
     with progress(quiet) as report:
-        table = embed(
+        done = embed(
             load_run(run, device),
             sources,
             out,
@@ -69,10 +75,10 @@ def command(
             skeleton=skeleton,
             unit=unit,
             fps=fps,
+            scheduler=scheduler,
             overwrite=overwrite,
             report=report,
         )
-    recordings, counts = table.attrs["recordings"], table.attrs["counts"]
-    click.echo(f"{out}: {len(table)} prints of {table['print'].iloc[0].size} values, of {recordings} recordings")
+    click.echo(f"{out}: {done.prints} prints of {done.size} values, of {done.recordings} recordings")
     if not quiet:
-        say_counts(counts, recordings)
+        say_counts(done.counts, done.recordings)

@@ -1,9 +1,10 @@
 """What prints are worth: linear probe, nearest neighbours, clusters, inpainting error, as rows of results."""
 
 from motionprint.evaluation.clustering import assignment_accuracy, cluster, normalised_mutual_information
+from motionprint.evaluation.embed import Embedded, embed
 from motionprint.evaluation.evaluate import evaluate
 from motionprint.evaluation.inpainting import inpainting_errors
-from motionprint.evaluation.prints import FEATURES, embed, encode, read_prints
+from motionprint.evaluation.prints import FEATURES, encode, read_prints
 from motionprint.evaluation.probes import PROBES, accuracy, draw_labelled, fit_probe
 from motionprint.evaluation.raw import raw_prints
 from motionprint.evaluation.rows import KEYS, read_rows, summarise, write_rows
@@ -12,6 +13,7 @@ __all__ = [
     "FEATURES",
     "KEYS",
     "PROBES",
+    "Embedded",
     "accuracy",
     "assignment_accuracy",
     "cluster",

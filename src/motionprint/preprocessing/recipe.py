@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from motionprint.errors import DatasetError, SettingsError
 from motionprint.preprocessing.quantile import Quantile
 from motionprint.preprocessing.space import ALIGNMENTS, Alignment, rotation_to_front
-from motionprint.preprocessing.time import resample, resample_to, subsample
+from motionprint.preprocessing.time import read, resample, resample_to, resampled_reading
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 
@@ -36,10 +36,15 @@ class RecipeCounts:
     """Sequences that could not be turned: hips or spine missing, coinciding, or one above the other."""
     sequences: int = 0
     """Sequences that went through."""
-    windowed: list[str] = field(default_factory=list)
-    """Names of recordings so long that they were cut into windows."""
-    thinned: list[str] = field(default_factory=list)
-    """Names of recordings of which fewer than every fourth resampled frame was read."""
+    windowed: int = 0
+    """Recordings so long that they were cut into windows."""
+    thinned: int = 0
+    """Sequences of which fewer than every fourth resampled frame was read."""
+
+    def add(self, other: RecipeCounts) -> None:
+        """Count what another one has counted."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
 @dataclass(frozen=True)
@@ -187,11 +192,12 @@ class Recipe:
             counts.sequences += 1
             counts.unaligned += not aligned
             counts.values += values.size
-            counts.clipped += int((np.abs(values) > 1).sum())
+            counts.clipped += int(np.count_nonzero(np.abs(values) > 1))
             start, end = piece or (0, len(sequence))
-            if (end - start) * self.fps / sequence.fps > 4 * len(body) + 4:
-                counts.thinned.append(sequence.name)
-        return np.clip(values, -1, 1).astype(np.float32)
+            counts.thinned += (end - start) * self.fps / sequence.fps > 4 * len(body) + 4
+        np.maximum(values, -1, out=values)
+        np.minimum(values, 1, out=values)
+        return values.astype(np.float32)
 
     def _in_metres(
         self, sequence: SkeletonSequence, piece: tuple[int, int], frames: int | None = None
@@ -201,8 +207,11 @@ class Recipe:
         self.skeleton.require_same(sequence.skeleton, name)
         if piece[0] >= piece[1]:
             raise DatasetError(f"{name}: expected at least one frame, found none")
-        positions = resample(sequence.positions[piece[0] : piece[1]].astype(np.float64), sequence.fps, self.fps)
-        positions = resample_to(positions, frames) if frames else subsample(positions, self.max_length)
+        recorded = sequence.positions[piece[0] : piece[1]]
+        if frames:
+            positions = resample_to(resample(recorded, sequence.fps, self.fps), frames)
+        else:  # only the frames that are read in the end are interpolated at all
+            positions = read(recorded, resampled_reading(len(recorded), sequence.fps, self.fps, self.max_length))
         root = positions[:, self.skeleton.root]
         body = positions - root[:, None]
         path = root - root[:1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -39,21 +40,27 @@ def rotation_to_front(first_frame: Matrix, skeleton: Skeleton, alignment: Alignm
         return np.eye(3)
     if skeleton.hips is None or (alignment == "body" and skeleton.spine is None):
         return None
-    left, right = first_frame[list(skeleton.hips)]
-    across = left - right
+    left, right = skeleton.hips
+    across = first_frame[left] - first_frame[right]
     if alignment == "heading":
         up = np.array([0.0, 1.0, 0.0])
     else:
         assert skeleton.spine is not None
-        low, high = first_frame[list(skeleton.spine)]
-        up = high - low
-    length = float(np.linalg.norm(up))
-    if not np.isfinite(across).all() or not np.isfinite(length) or length < 1e-6:
+        low, high = skeleton.spine
+        up = first_frame[high] - first_frame[low]
+    width, length = _length(across), _length(up)
+    if not math.isfinite(width) or not math.isfinite(length) or length < 1e-6:
         return None
     up = up / length
     level = across - (across @ up) * up
-    size = float(np.linalg.norm(level))
-    if size < max(1e-6, 0.05 * float(np.linalg.norm(across))):
+    size = _length(level)
+    if size < max(1e-6, 0.05 * width):
         return None
     level = level / size
-    return np.stack([level, up, np.cross(level, up)])
+    # level x up; np.cross would take longer than all the rest of a short recording's preprocessing
+    (a, b, c), (d, e, f) = level.tolist(), up.tolist()
+    return np.array([[a, b, c], [d, e, f], [b * f - c * e, c * d - a * f, a * e - b * d]])
+
+
+def _length(vector: Matrix) -> float:
+    return math.sqrt(vector @ vector)

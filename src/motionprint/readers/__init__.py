@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from motionprint.readers import amc, bvh, nw_ucla
 from motionprint.readers.source import Source, is_archive
 from motionprint.sequence import SkeletonSequence
 
-__all__ = ["READERS", "Reader", "Source", "format_of", "motion_names", "read", "read_all", "read_from"]
+__all__ = ["READERS", "Reader", "Source", "format_of", "motion_names", "open_files", "read", "read_all", "read_from"]
 
 
 class Reader(Protocol):
@@ -94,22 +95,38 @@ def read_all(
     Of a folder or an archive the files with a motion format's extension are read; a ``.json`` that is no motion is
     passed over, since that extension says nothing.
     """
+    with open_files(path) as (source, names):
+        for name in names:
+            yield from read_from(source, name, skeleton=skeleton, unit=unit, fps=fps)
+
+
+@contextmanager
+def open_files(path: str | Path) -> Iterator[tuple[Source, Iterator[str]]]:
+    """The source of a motion file, a folder or an archive, and the names in it that ``read_all`` reads, one by one.
+
+    Raises
+    ------
+    ReadError
+        If there is nothing; while names are taken, if none is that of a motion file.
+    """
     outer, inner = _in_archive(Path(path))
     if not outer.exists():
         raise ReadError("expected a motion file, found nothing", file=str(path))
     with Source.open(outer) as source:
-        if inner is not None or source.is_single:
-            names = [inner or source.names()[0]]
-        else:
-            names = [
-                name
-                for name in motion_names(source)
-                if not name.lower().endswith(".json") or nw_ucla.recognises(source.read_bytes(name))
-            ]
-        if not names:
-            raise ReadError(f"expected motion files, found none; {_known()}", file=str(path))
-        for name in names:
-            yield from read_from(source, name, skeleton=skeleton, unit=unit, fps=fps)
+        yield source, _names(source, inner, path)
+
+
+def _names(source: Source, inner: str | None, path: str | Path) -> Iterator[str]:
+    if inner is not None or source.is_single:
+        yield inner or source.names()[0]
+        return
+    found = False
+    for name in motion_names(source):
+        if not name.lower().endswith(".json") or nw_ucla.recognises(source.read_bytes(name)):
+            found = True
+            yield name
+    if not found:
+        raise ReadError(f"expected motion files, found none; {_known()}", file=str(path))
 
 
 def read_from(

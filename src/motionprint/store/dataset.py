@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import operator
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -24,13 +24,26 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["COLUMNS", "FILES", "MotionDataset", "check_prepare", "open_dataset"]
+__all__ = [
+    "COLUMNS",
+    "FILES",
+    "MotionDataset",
+    "check_prepare",
+    "count_sequences",
+    "open_dataset",
+    "open_part",
+    "walk_dataset",
+]
 
 FILES = ("positions.npy", "index.parquet", "skeleton.json", "protocols.json", "prepare.json")
 """What a data set folder holds."""
 
 COLUMNS = ("name", "offset", "length", "label", "subject", "person", "fps", "source", "sha256")
 """The columns that every ``index.parquet`` has; a corpus's own come after them."""
+
+
+_BLOCK = 4096
+"""Sequences whose rows of the index are at hand while a data set is walked through."""
 
 
 class MotionDataset:
@@ -256,6 +269,71 @@ def open_dataset(folder: str | Path) -> MotionDataset:
     DatasetError
         If it is not a data set folder, or its files do not agree with each other: the text names what differs.
     """
+    path, positions, skeleton = _frames(folder)
+    stamps = {name: _stamp(path / name) for name in ("positions.npy", "index.parquet")}
+    index = _index(path / "index.parquet", len(positions))
+    protocols = _json(path / "protocols.json")
+    if protocols:
+        _check_protocols(path / "protocols.json", protocols, set(index["name"]))
+    return MotionDataset(path, positions, index, skeleton, protocols, _json(path / "prepare.json"), stamps=stamps)
+
+
+def walk_dataset(folder: str | Path, size: int = _BLOCK) -> Iterator[MotionDataset]:
+    """A data set folder part by part, of ``size`` sequences each: not even its index is held as a whole.
+
+    Parts know no protocols, and names are not looked at across parts. To send one to another process, send its
+    ``index`` and `open_part` it there.
+
+    Raises
+    ------
+    DatasetError
+        As `open_dataset`, once the part is reached that is at fault.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path, positions, skeleton = _frames(folder)
+    where = path / "index.parquet"
+    frames = 0
+    try:
+        with pq.ParquetFile(where) as file:
+            _check_columns(where, file.schema_arrow.names)
+            wanted = [name for name in file.schema_arrow.names if name != "sha256"]
+            for batch in file.iter_batches(size, columns=wanted):
+                index = batch.to_pandas()
+                _check_texts(where, index)
+                frames = _check_numbers(where, index, frames)
+                yield MotionDataset(path, positions, index, skeleton, {}, {})
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{where}: expected a Parquet table: {' '.join(str(error).split())}") from error
+    _check_frames(where, frames, len(positions))
+
+
+def open_part(folder: str | Path, index: pd.DataFrame) -> MotionDataset:
+    """The sequences of a data set folder that these rows of its index, from `walk_dataset`, describe."""
+    path, positions, skeleton = _frames(folder)
+    frames = int((index["offset"] + index["length"]).max())
+    if frames > len(positions):
+        raise DatasetError(f"{path / 'positions.npy'}: expected at least {frames} frames, found {len(positions)}")
+    return MotionDataset(path, positions, index, skeleton, {}, {})
+
+
+def count_sequences(folder: str | Path) -> int:
+    """How many sequences a data set folder holds; only the end of its index is read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    where = Path(folder) / "index.parquet"
+    try:
+        return int(pq.read_metadata(where).num_rows)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{where}: expected a Parquet table: {' '.join(str(error).split())}") from error
+
+
+def _frames(folder: str | Path) -> tuple[Path, MappedRows, Skeleton]:
+    """The folder, its positions (sum of T, J, 3) and their joints."""
     path = Path(folder)
     if not path.is_dir():
         raise DatasetError(f"{folder}: expected a data set folder, found {'a file' if path.exists() else 'nothing'}")
@@ -268,14 +346,7 @@ def open_dataset(folder: str | Path) -> MotionDataset:
         skeleton = Skeleton.from_dict(_json(path / "skeleton.json"))
     except SettingsError as error:
         raise DatasetError(f"{path / 'skeleton.json'}: {error}") from error
-    stamps = {name: _stamp(path / name) for name in ("positions.npy", "index.parquet")}
-    positions = _positions(path / "positions.npy", len(skeleton))
-    index = _index(path / "index.parquet", len(positions))
-    protocols = _json(path / "protocols.json")
-    if protocols:
-        _check_protocols(path / "protocols.json", protocols, set(index["name"]))
-    prepare = _json(path / "prepare.json")
-    return MotionDataset(path, MappedRows(positions), index, skeleton, protocols, prepare, stamps=stamps)
+    return path, MappedRows(_positions(path / "positions.npy", len(skeleton))), skeleton
 
 
 def _reopen(folder: Path, rows: npt.NDArray[np.int64] | None) -> MotionDataset:
@@ -331,14 +402,39 @@ def _index(path: Path, frames: int) -> pd.DataFrame:
         index = pd.read_parquet(path)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DatasetError(f"{path}: expected a Parquet table: {' '.join(str(error).split())}") from error
-    missing = [column for column in COLUMNS if column not in index.columns]
-    if missing:
-        raise DatasetError(f"{path}: expected the columns {', '.join(COLUMNS)}; missing {', '.join(missing)}")
-    for column in ("name", "sha256", "label", "subject", "source"):
-        _require_text(path, column, index[column])
+    _check_columns(path, index.columns)
+    _check_texts(path, index)
     names = index["name"]
     if pc.count_distinct(pa.array(names, from_pandas=True)).as_py() < len(names):  # without an object for each name
         raise DatasetError(f"{path}: expected unique names, found {names[names.duplicated()].iloc[0]} more than once")
+    _check_frames(path, _check_numbers(path, index, 0), frames)
+    pa.default_memory_pool().release_unused()  # what reading took beside the table itself
+    return index
+
+
+def _check_columns(path: Path, columns: Iterable[str]) -> None:
+    missing = sorted(set(COLUMNS) - set(columns), key=COLUMNS.index)
+    if missing:
+        raise DatasetError(f"{path}: expected the columns {', '.join(COLUMNS)}; missing {', '.join(missing)}")
+
+
+def _check_frames(path: Path, frames: int, found: int) -> None:
+    if frames != found:
+        raise DatasetError(f"{path}: lengths sum to {frames} frames, positions.npy holds {found}")
+
+
+def _check_texts(path: Path, index: pd.DataFrame) -> None:
+
+    for column in ("name", "sha256", "label", "subject", "source"):
+        if column in index:
+            _require_text(path, column, index[column])
+
+
+def _check_numbers(path: Path, index: pd.DataFrame, first: int) -> int:
+    """Refuse rows that do not lie one after the other from frame ``first`` on; the frame after them comes back."""
+    import pandas as pd
+
+    names = index["name"]
     for column in ("offset", "length", "person"):
         if not pd.api.types.is_integer_dtype(index[column]) or index[column].hasnans:
             raise DatasetError(f"{path}: expected whole numbers under {column}")
@@ -351,13 +447,10 @@ def _index(path: Path, frames: int) -> pd.DataFrame:
         raise DatasetError(f"{path}: {names[row]}: expected a length of at least 1, found {lengths[row]}")
     for row in np.flatnonzero(~(np.isfinite(rates) & (rates > 0)))[:1]:
         raise DatasetError(f"{path}: {names[row]}: expected a positive fps, found {rates[row]}")
-    expected = np.concatenate([[0], np.cumsum(lengths)])
+    expected = first + np.concatenate([[0], np.cumsum(lengths)])
     for row in np.flatnonzero(offsets != expected[:-1])[:1]:
         raise DatasetError(f"{path}: {names[row]}: expected offset {expected[row]}, found {offsets[row]}")
-    if expected[-1] != frames:
-        raise DatasetError(f"{path}: lengths sum to {expected[-1]} frames, positions.npy holds {frames}")
-    pa.default_memory_pool().release_unused()  # what reading took beside the table itself
-    return index
+    return int(expected[-1])
 
 
 def _require_text(path: Path, column: str, values: pd.Series[Any]) -> None:

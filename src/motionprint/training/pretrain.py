@@ -345,7 +345,6 @@ def _start(
         training = replace(training, precision=world.told(measured))
     if epochs is not None:
         training = replace(training, steps=epochs * crops.steps_per_epoch)
-    counts.thinned = list(dict.fromkeys(counts.thinned))
     config |= {
         "training": asdict(training),
         "recipe": recipe.to_dict(),
@@ -372,8 +371,7 @@ def _prepared(
     """What a network reads of each recording: one sequence, or its windows."""
     for sequence in sequences:
         pieces = recipe.pieces(sequence)
-        if len(pieces) > 1:
-            counts.windowed.append(sequence.name)
+        counts.windowed += len(pieces) > 1
         yield [recipe.apply(sequence, piece, counts) for piece in pieces]
 
 

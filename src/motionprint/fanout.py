@@ -1,0 +1,187 @@
+"""Work handed out piece by piece: within this process, or to the workers of a Dask cluster.
+
+The results come in the order of the tasks and do not depend on who worked on them. A cluster shares the file system
+with whoever asks: tasks name files by absolute paths, workers open them by themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from motionprint.errors import DatasetError, SettingsError
+
+__all__ = ["ordered"]
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+AHEAD = 2
+"""Tasks in flight for each thread of the cluster: one that is worked on, one that waits or has its result fetched."""
+
+POLL = 1.0
+"""Seconds between looks at whether there still are workers."""
+
+
+def ordered(
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    scheduler: str | None = None,
+    *,
+    packages: Sequence[str] = (),
+    timeout: float = 30.0,
+) -> Generator[Result, None, None]:
+    """The results of ``function`` for the tasks, in their order; tasks are taken no more than a few ahead of results.
+
+    Parameters
+    ----------
+    function
+        For a cluster: one that can be pickled, from a module of motionprint.
+    scheduler
+        The address of a Dask scheduler (``tcp://host:8786``) or the path of its scheduler file; None works here.
+    packages
+        What must have the same version on the workers as here, besides motionprint and NumPy, for the same results.
+    timeout
+        Seconds to wait for a scheduler, or for any worker.
+
+    Raises
+    ------
+    SettingsError
+        If Dask is not installed, or a worker has no motionprint or another version of it or of one of ``packages``.
+    DatasetError
+        If the scheduler cannot be reached or is lost, there is no worker, or workers die over a task.
+    """
+    if scheduler is None:
+        yield from map(function, tasks)
+        return
+    client = _connect(scheduler, timeout)
+    waiting: deque[Any] = deque()
+    versions = _versions(("motionprint", "numpy", *packages))
+    try:
+        threads = _wait_for_threads(client, scheduler, timeout)
+        _check_workers(client, scheduler, versions)
+        for task in tasks:
+            waiting.append(client.submit(_checked, function, task, versions, pure=False))
+            if len(waiting) >= AHEAD * threads:
+                yield _result(client, waiting.popleft(), scheduler, timeout)
+        while waiting:
+            yield _result(client, waiting.popleft(), scheduler, timeout)
+    finally:
+        for future in waiting:
+            future.release()  # the scheduler forgets what nobody waits for
+        client.close(timeout=timeout)
+
+
+def _connect(scheduler: str, timeout: float) -> Any:
+    try:
+        distributed = importlib.import_module("distributed")
+    except ImportError as error:
+        raise SettingsError(
+            f"a scheduler needs Dask: expected the package distributed (pip install 'motionprint[cluster]'): {error}"
+        ) from error
+
+    async def greet() -> None:
+        security = distributed.Security().get_connection_args("client")
+        comm = await distributed.comm.connect(address, timeout=timeout, **security)
+        await comm.close()
+
+    runner = distributed.utils.LoopRunner()
+    runner.start()
+    try:
+        address = scheduler
+        if "://" not in scheduler and Path(scheduler).is_file():  # as `dask scheduler --scheduler-file` writes it
+            address = json.loads(Path(scheduler).read_text(encoding="utf-8"))["address"]
+        runner.run_sync(greet)  # a Client that finds no scheduler says more than one line, and says it late
+        return distributed.Client(address, timeout=timeout, set_as_default=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:  # TimeoutError is an OSError
+        raise DatasetError(
+            f"{scheduler}: expected the address of a Dask scheduler (tcp://host:8786) or its scheduler file, "
+            f"found none that answers within {timeout:g} s"
+        ) from error
+    finally:
+        runner.stop()
+
+
+def _wait_for_threads(client: Any, scheduler: str, timeout: float) -> int:
+    """How many threads all workers have together, once there is one."""
+    try:
+        client.wait_for_workers(1, timeout=timeout)
+        return max(1, sum(map(int, client.nthreads().values())))
+    except OSError as error:
+        raise _no_worker(scheduler, timeout) from error
+
+
+def _check_workers(client: Any, scheduler: str, expected: dict[str, str]) -> None:
+    """Refuse workers that could not do the work: a worker that cannot read a task ends without a word."""
+
+    def look(packages: list[str]) -> dict[str, str | None]:  # sent by value: a worker need not have this module
+        from importlib import import_module
+
+        found: dict[str, str | None] = {}
+        for package in packages:
+            try:
+                found[package] = str(import_module(package).__version__)
+            except ImportError:
+                found[package] = None
+        return found
+
+    for worker, versions in client.run(look, list(expected)).items():
+        for package, version in versions.items():
+            if version != expected[package]:
+                raise SettingsError(
+                    f"{scheduler}: expected {package} {expected[package]} on every worker, as here, "
+                    f"found {version or 'none'} on {worker}"
+                )
+
+
+def _no_worker(scheduler: str, timeout: float) -> DatasetError:
+    return DatasetError(f"{scheduler}: expected workers of the Dask scheduler, found none for {timeout:g} s")
+
+
+def _result(client: Any, future: Any, scheduler: str, timeout: float) -> Any:
+    seen = time.monotonic()  # when there was a worker
+    while True:
+        try:
+            return future.result(timeout=timeout if future.status == "finished" else POLL)
+        except Exception as error:
+            if not isinstance(error, TimeoutError) or future.status not in ("pending", "finished"):
+                raise _explained(error, future.status, scheduler) from error
+        with contextlib.suppress(OSError):  # a scheduler that is lost gives up the future soon
+            if client.nthreads():
+                seen = time.monotonic()
+        if time.monotonic() - seen > timeout:
+            raise _no_worker(scheduler, timeout)
+
+
+def _explained(error: Exception, status: str, scheduler: str) -> Exception:
+    """What a task that has no result says to a user."""
+    if status != "error":
+        return DatasetError(f"{scheduler}: the Dask scheduler was lost before the work was done")
+    if type(error).__name__ == "KilledWorker":
+        return DatasetError(
+            f"{scheduler}: workers ended over their work, time and again (out of memory?); their logs say more"
+        )
+    if isinstance(error, ModuleNotFoundError) or "deserialization of the task graph" in str(error):
+        return SettingsError(
+            f"{scheduler}: expected motionprint {_versions(['motionprint'])['motionprint']} and all that it needs with "
+            f"the Dask scheduler and every worker, found: {' '.join(str(error).split())}"
+        )
+    return error
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    return {package: str(importlib.import_module(package).__version__) for package in packages}
+
+
+def _checked(function: Callable[[Task], Result], task: Task, expected: dict[str, str]) -> Result:
+    """On a worker, which may have come after the others were looked at: the result, or why it might be another one."""
+    for package, found in _versions(tuple(expected)).items():
+        if found != expected[package]:
+            raise SettingsError(f"expected {package} {expected[package]} on every worker, found {found} on one")
+    return function(task)
