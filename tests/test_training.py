@@ -178,7 +178,7 @@ def test_a_disk_without_room_for_the_frames_is_named_with_the_size(
     needed = re.escape(f"{frames * 3 * len(dataset.skeleton) * 4 / 1e6:.1f} MB")
     with pytest.raises(
         DatasetError,
-        match=rf"data: expected {needed} of free disk for preprocessed frames in {tmp_path}, found 0\.0 MB$",
+        match=rf"data: expected {needed} of free disk for preprocessed frames in {tmp_path}/new, found 0\.0 MB$",
     ):
         pretrain(dataset, tmp_path / "new" / "run", changes=TINY, steps=1)
     assert list(tmp_path.iterdir()) == []

@@ -159,7 +159,7 @@ def save_run(run: Run, folder: str | Path, *, extra: Mapping[str, Any] | None = 
 
 def write_config(config: Mapping[str, Any], file: Path) -> None:
     """Write a configuration; the file is replaced at once or not at all."""
-    with replaced(file) as unfinished, open(unfinished, "w", encoding="utf-8") as opened:
+    with replaced(file) as unfinished, unfinished.open("w", encoding="utf-8") as opened:
         json.dump(config, opened, indent=1)  # piece by piece: it holds a hash for each recording
         opened.write("\n")
 
