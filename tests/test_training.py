@@ -8,6 +8,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections import namedtuple
 from collections.abc import Callable
@@ -402,3 +404,26 @@ def test_unknown_settings_name_the_known_ones(dataset: MotionDataset) -> None:
             configure(dataset.skeleton, **given)  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="device 'abc' cannot be used here"):
         resolve_device("abc")
+
+
+THREADS = """
+import sys, torch
+from motionprint.training import pretrain
+counts = []
+pretrain(sys.argv[1], sys.argv[2], changes=eval(sys.argv[3]), steps=2,
+         report=lambda done, total, text: counts.append(torch.get_num_threads()) if total else None)
+print(*counts)
+"""
+
+
+def test_the_thread_that_trains_keeps_its_threads(dataset: MotionDataset, tmp_path: Path) -> None:
+    """PyTorch's number of threads, set anywhere, is what a thread that has not computed yet begins with."""
+    changes = repr({**TINY, "workers": 2})
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS, str(dataset.folder), str(tmp_path / "run"), changes],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "3"},
+    )
+    assert set(done.stdout.split()) == {"3"}

@@ -6,9 +6,6 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-
-import torch
 
 from motionprint.batches import Batch
 
@@ -31,8 +28,9 @@ def ahead(prepare: Callable[[int], Batch], steps: range, workers: int) -> Iterat
     if workers == 0:
         yield map(prepare, steps)
         return
-    # a thread beside the one that trains must not start threads of its own for the same processors
-    threads = ThreadPoolExecutor(workers, "motionprint-batches", initializer=partial(torch.set_num_threads, 1))
+    # PyTorch's number of threads is not set in these: a thread that has computed nothing yet, the one that trains
+    # among them, would take it over
+    threads = ThreadPoolExecutor(workers, "motionprint-batches")
     try:
         yield _in_order(lambda step: threads.submit(prepare, step), steps, workers + 1)
     finally:
