@@ -53,6 +53,11 @@ class _WithSettings(click.Command):
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, batches and hiding."
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bf16"]),
+    help="bf16 rounds the factors of matrix products in training; auto measures what is faster.  [default: auto]",
+)
 @click.option("--loss", type=click.Choice(["joint", "elementwise"]), help="With or without the adversary.")
 @click.option("--condition", type=click.Choice(["F", "none"]), help="The decoder reads the print F, or zeros.")
 @click.option("--alignment", type=click.Choice(["none", "heading", "body"]), help="In place of the data set's own.")
@@ -70,6 +75,7 @@ def command(
     dataset: Path,
     out: Path,
     method: str,
+    precision: str | None,
     loss: str | None,
     condition: str | None,
     alignment: str | None,
@@ -89,7 +95,7 @@ def command(
 
     if options["steps"] is not None and options["epochs"] is not None:
         raise click.UsageError("expected --steps or --epochs, found both")
-    named = {"condition": condition, "alignment": alignment, "max_length": max_length}
+    named = {"precision": precision, "condition": condition, "alignment": alignment, "max_length": max_length}
     if loss is not None and not (loss == "joint" and "adversary" in changes):
         named["adversary"] = "none" if loss == "elementwise" else "log"
     for name, value in named.items():

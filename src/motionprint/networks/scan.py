@@ -24,13 +24,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from motionprint.batches import Packing
 
-__all__ = ["GruScan", "LstmScan", "Scan", "Weights", "padded_rows"]
+__all__ = ["GruScan", "LstmScan", "Scan", "Weights", "bf16_instructions", "padded_rows"]
 
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]
 """Of one direction of a layer, as PyTorch has them: input (gates H, K), recurrent (gates H, H), the biases of both."""
@@ -44,6 +45,20 @@ made anew for each shape, which takes longer than the product itself, so that sh
 def padded_rows(rows: int, low: torch.dtype | None) -> int:
     """How many rows a table of ``rows`` has as a factor of matrix products."""
     return rows if low is None else -(-rows // _ROWS) * _ROWS
+
+
+@cache
+def bf16_instructions() -> bool:
+    """Whether the processor multiplies matrices of bfloat16 by instructions of its own (AMX or AVX512-BF16)."""
+    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(bool(getattr(torch.cpu, name, bool)()) for name in names)
+
+
+def _mm(left: Tensor, right: Tensor) -> Tensor:
+    """left @ right; of bfloat16 without instructions for it, in float32 and rounded: PyTorch's own way is very slow."""
+    if left.dtype != torch.bfloat16 or bf16_instructions():
+        return left @ right
+    return (left.float() @ right.float()).bfloat16()
 
 
 class Scan(ABC):
@@ -105,7 +120,7 @@ class Scan(ABC):
         if self.low is None:
             torch.addmm(into, left, right, out=into)
         else:
-            into.add_((left @ right)[: len(into)])
+            into.add_(_mm(left, right)[: len(into)])
 
     def _step_product(self, into: Tensor, left: Tensor, right: Tensor) -> None:
         """``into`` (n, M, L) is increased by left @ right for each direction; of left, rows past M are left out."""
@@ -117,7 +132,10 @@ class Scan(ABC):
             self._scratch = left.new_empty(n, -(-self.packing.count // _STEP) * _STEP, right.shape[-1])
         found = self._scratch[:, :rows]
         for each, one, other in zip(found, left, right, strict=True):  # a batched product would copy what is strided
-            torch.mm(one, other, out=each)
+            if bf16_instructions():
+                torch.mm(one, other, out=each)
+            else:
+                each.copy_(_mm(one, other))
         into.add_(found[:, : into.shape[1]])
 
     def _blocks(self, values: Tensor) -> tuple[Tensor, ...]:
@@ -192,7 +210,7 @@ class Scan(ABC):
     def _recurrent_gradient(self, owed: Tensor, direction: int) -> Tensor:
         """(gates H, H): one product over all rows that have one before."""
         first, previous = self.packing.count, self.previous[direction]
-        return owed[first : first + len(previous)].t() @ previous[: len(owed) - first]
+        return _mm(owed[first : first + len(previous)].t(), previous[: len(owed) - first])
 
     def _with_biases(self, w_ih: Tensor, w_hh: Tensor, by_input: Tensor, by_recurrent: Tensor) -> Weights:
         kind = self.states.dtype
@@ -269,10 +287,10 @@ class GruScan(Scan):
         return directions, 2, rows, 3 * hidden
 
     def input_gradient(self, owed: Tensor, w_ih: Tensor, rows: int) -> Tensor:
-        return (owed[1] @ self._rounded(w_ih))[:rows].to(self.states.dtype)
+        return _mm(owed[1], self._rounded(w_ih))[:rows].to(self.states.dtype)
 
     def weight_gradients(self, owed: Tensor, direction: int) -> Weights:
-        w_ih = owed[1].t() @ self.inputs[direction]
+        w_ih = _mm(owed[1].t(), self.inputs[direction])
         return self._with_biases(w_ih, self._recurrent_gradient(owed[0], direction), owed[1], owed[0])
 
 
@@ -349,8 +367,8 @@ class LstmScan(Scan):
         return directions, 1, rows, 4 * hidden
 
     def input_gradient(self, owed: Tensor, w_ih: Tensor, rows: int) -> Tensor:
-        return (owed[0] @ self._rounded(w_ih))[:rows].to(self.states.dtype)
+        return _mm(owed[0], self._rounded(w_ih))[:rows].to(self.states.dtype)
 
     def weight_gradients(self, owed: Tensor, direction: int) -> Weights:
-        w_ih = owed[0].t() @ self.inputs[direction]
+        w_ih = _mm(owed[0].t(), self.inputs[direction])
         return self._with_biases(w_ih, self._recurrent_gradient(owed[0], direction), owed[0], owed[0])

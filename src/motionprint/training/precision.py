@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import torch
 
 from motionprint.methods import Method
-from motionprint.networks import RecurrentLayers
+from motionprint.networks import RecurrentLayers, bf16_instructions
 from motionprint.training.settings import Precision
 
 __all__ = ["choose", "computing", "set_precision"]
@@ -68,10 +68,7 @@ def _supported(device: torch.device) -> bool:
     """Whether the processor has instructions for it; without them it is emulated, many times as slow."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type != "cpu":
-        return False
-    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(bool(getattr(torch.cpu, name, bool)()) for name in names)
+    return device.type == "cpu" and bf16_instructions()
 
 
 @contextlib.contextmanager
