@@ -18,7 +18,7 @@ export OMP_NUM_THREADS=1
 
 one() { # NAME DATASET PROTOCOL SEED [pretrain's options]
     name=$1-s$4 data=data/$2 protocol=$3 seed=$4 labels=1,2,5,all
-    case $1 in *-ele | *-noF | *-settings-*) labels=all ;; esac # these do not ask about few labels
+    case $1 in *-ele | *-noF | *-settings-* | *-300-*) labels=all ;; esac # these do not ask about few labels
     shift 4
     [ -s "rows/$name.jsonl" ] && return
     motionprint pretrain "$data" --out "runs/$name" --protocol "$protocol" --seed "$seed" --device cpu --resume "$@" \
@@ -28,6 +28,15 @@ one() { # NAME DATASET PROTOCOL SEED [pretrain's options]
     echo "$name"
 }
 export -f one
+
+precisions() { # float32 beside bf16, shorter runs
+    for seed in 0 1 2 3 4; do
+        for precision in float32 bf16; do
+            echo "nw-300-$precision nw_ucla cross-view $seed --steps 300 --precision $precision"
+            echo "mhad-300-$precision mhad cross-subject $seed --steps 300 --precision $precision"
+        done
+    done
+}
 
 for seed in 0 1 2; do
     cat <<END
@@ -44,4 +53,4 @@ $short-noF $data $protocol $seed --condition none
 $short-noF-ele $data $protocol $seed --condition none --loss elementwise
 END
     done
-done | cat - <(printf 'nw-settings-%s nw_ucla cross-view-settings %s --steps %s\n' 1000 0 1000 1000 1 1000 2500 0 2500) | xargs -P "${3:-1}" -L 1 bash -euc 'one "$@"' one
+done | cat - <(precisions) <(printf 'nw-settings-%s nw_ucla cross-view-settings %s --steps %s\n' 1000 0 1000 1000 1 1000 2500 0 2500) | xargs -P "${3:-1}" -L 1 bash -euc 'one "$@"' one
