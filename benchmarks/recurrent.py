@@ -1,9 +1,9 @@
-"""The recurrent scan beside nn.GRU, in one run: forward and backward of two layers over 64 sequences of 7 to 35 frames.
+"""The recurrent scan beside nn.GRU and nn.LSTM: forward and backward of two layers over 64 sequences of 7 to 35 frames.
 
     python benchmarks/recurrent.py [--threads N]
 
-Printed: milliseconds (median of the rounds, taken in turns), and how many times as fast as nn.GRU on packed and on
-padded sequences the scan is.
+Printed: milliseconds (median of the rounds, taken in turns), and how many times as fast as PyTorch's kernels on packed
+and on padded sequences the scan is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from motionprint.batches import Packing
 from motionprint.networks import RecurrentLayers
 
 ROUNDS = 9
-SIZES = ((128, True), (128, False), (400, True), (800, False))
+SIZES = tuple(
+    (cell, *size) for cell in ("gru", "lstm") for size in ((128, True), (128, False), (400, True), (800, False))
+)
 
 
 def main() -> None:
@@ -27,15 +29,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     torch.set_num_threads(parser.parse_args().threads)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
-    heads = ("units", "directions", "scan ms", "packed ms", "padded ms", "x packed", "x padded")
+    heads = ("cell", "units", "directions", "scan ms", "packed ms", "padded ms", "x packed", "x padded")
     print(" ".join(f"{head:>10}" for head in heads))
-    for hidden, bidirectional in SIZES:
+    for cell, hidden, bidirectional in SIZES:
         torch.manual_seed(0)
         lengths = tuple(sorted(torch.randint(7, 36, (64,)).tolist(), reverse=True))
         packing = Packing(lengths)
         frames = torch.randn(sum(lengths), 93)
         padded = torch.randn(max(lengths), len(lengths), 93)
-        layers = RecurrentLayers(93, hidden, 2, bidirectional=bidirectional)
+        layers = RecurrentLayers(93, hidden, 2, bidirectional=bidirectional, cell=cell)
         ways = {
             "scan": lambda: layers(frames, packing)[0],  # noqa: B023
             "packed": lambda: layers.cell(PackedSequence(frames, packing.batch_sizes))[0].data,  # noqa: B023
@@ -50,7 +52,7 @@ def main() -> None:
                 times[name].append(time.perf_counter() - started)
         scan, packed, other = (1e3 * median(times[name]) for name in ("scan", "packed", "padded"))
         directions = 2 if bidirectional else 1
-        print(f"{hidden:>10} {directions:>10} {scan:>10.1f} {packed:>10.1f} {other:>10.1f}", end=" ")
+        print(f"{cell:>10} {hidden:>10} {directions:>10} {scan:>10.1f} {packed:>10.1f} {other:>10.1f}", end=" ")
         print(f"{packed / scan:>10.2f} {other / scan:>10.2f}")
 
 
