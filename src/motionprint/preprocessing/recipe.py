@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -96,10 +96,11 @@ class Recipe:
         """D: numbers a frame."""
         return 3 * len(self.skeleton) + (3 if self.root_path else 0)
 
-    def fit(self, sequences: Sequence[SkeletonSequence] | MotionDataset) -> Recipe:
+    def fit(self, sequences: Iterable[SkeletonSequence] | MotionDataset) -> Recipe:
         """This recipe with its scale fitted to training recordings: one for all, robust against single wild values.
 
-        Recordings are read one after another, those with the largest values twice; none is held.
+        Recordings of a data set or a list are read one after another, those with the largest values twice; none is
+        held. What can be walked through only once is held.
 
         Raises
         ------
@@ -110,8 +111,9 @@ class Recipe:
         largest = array("f")  # of both in each recording
         missing = 0
         incomplete: list[str] = []
-        for number in range(len(sequences)):
-            sequence = sequences[number]
+        recordings = sequences if isinstance(sequences, Sequence | MotionDataset) else list(sequences)
+        for number in range(len(recordings)):
+            sequence = recordings[number]
             holes = int(np.isnan(sequence.positions).sum())
             if holes:
                 missing += holes
@@ -129,7 +131,7 @@ class Recipe:
         least = [quantile.narrow() for quantile in quantiles]
         again = (np.frombuffer(largest, np.float32).reshape(-1, 2) >= least).any(axis=1)
         for number in np.flatnonzero(again).tolist():
-            for quantile, values in zip(quantiles, self._distances(sequences[number]), strict=True):
+            for quantile, values in zip(quantiles, self._distances(recordings[number]), strict=True):
                 quantile.refine(values)
         scale, root_scale = (quantile.value for quantile in quantiles)
         if not scale > 0:
