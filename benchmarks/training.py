@@ -126,7 +126,7 @@ class Ours:
         trainer = Trainer(self.method, self.drawn, settings, 0)
         trainer.step = self.step
         trainer.run(lambda step, values: None, lambda: 0)
-        done = [self.drawn._drawn(step).length for step in range(self.step, self.step + steps)]
+        done = [self.drawn.lengths(step) for step in range(self.step, self.step + steps)]
         self.step += steps
         return sum(int(each.sum()) for each in done), sum(map(len, done))
 

@@ -141,7 +141,8 @@ def _drifting(patch: pytest.MonkeyPatch, at: int) -> None:
 
 
 def _signalled(patch: pytest.MonkeyPatch, at: int) -> None:
-    _at_call(patch, Crops, "batch", at, lambda _, batch: (os.kill(os.getpid(), signal.SIGTERM), batch)[1])
+    # in the step itself: batches are drawn ahead
+    _at_call(patch, Inpainting, "objectives", at, lambda _, found: (os.kill(os.getpid(), signal.SIGTERM), found)[1])
 
 
 def _broken(patch: pytest.MonkeyPatch, at: int) -> None:
@@ -460,7 +461,7 @@ def test_torchrun_makes_the_run_of_one_process_and_each_takes_up_the_others(
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env={name: value for name, value in os.environ.items() if name not in _environment(0, 1, 0)},
     )
     assert launched.returncode == 0, launched.stderr
@@ -513,7 +514,12 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(
 @pytest.mark.parametrize(
     ("spoiled", "message", "steps"),
     [
-        ("nan", r"process [01] of 2: step 4: expected finite objectives, found encoder = nan", 3),
+        (
+            "nan",
+            r"process 0 of 2: step 4: expected finite objectives, found encoder = nan; its batch is of .*: look at "
+            r"these recordings, .*; the checkpoint of step 3 is kept",
+            3,
+        ),
         (
             "drift",
             r"process [01] of 2: expected the same weights in all processes, found another "
@@ -569,7 +575,7 @@ def test_a_process_that_says_nothing_is_waited_for_no_longer_than_was_said(
 ) -> None:
     waited, _ = processes.do("silent", [[str(tmp_path / "meeting")]] * 2)
     assert waited.startswith("MotionprintError: process 0 of 2: another process has ended or cannot be reached (")
-    assert waited.endswith("; --resume continues from the last checkpoint")
+    assert waited.endswith(")")
 
 
 @pytest.mark.slow
@@ -595,7 +601,7 @@ def test_a_killed_process_ends_the_others_with_one_line(dataset: MotionDataset, 
                 time.sleep(0.05)
             pids = [int((tmp_path / f"pid.{each}").read_text()) for each in (0, 1)]
             os.kill(pids[0], signal.SIGKILL)
-            assert launched.wait(timeout=50) == 1
+            assert launched.wait(timeout=300) == 1
         finally:
             launched.terminate()  # which ends its processes too
             launched.wait()

@@ -248,6 +248,23 @@ def test_bf16_products_are_close_and_all_else_stays_float32(cell: Cell, bidirect
     assert torch.equal(ours(rows, packing)[0], exact)
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_kernels_of_other_devices_compute_the_same_in_either_precision(cell: Cell, bidirectional: bool) -> None:
+    torch.manual_seed(0)
+    ours = RecurrentLayers(9, 24, 2, bidirectional=bidirectional, cell=cell).train()
+    packing = Packing((30, 20, 17, 17, 3, 1))
+    rows = torch.randn(packing.rows, 9)
+    exact, _ = ours(rows, packing)
+    assert float((ours._kernels(rows, packing) - exact).detach().abs().max()) < 1e-5
+    ours.low = torch.bfloat16
+    low = ours._kernels(rows, packing)
+    assert low.dtype == torch.float32 and 0 < float((low - exact).detach().abs().max()) < 0.05
+    low.sum().backward()
+    assert all(weight.grad is not None and weight.grad.dtype == torch.float32 for weight in ours.parameters())
+    assert float((ours.eval()._kernels(rows, packing) - exact).detach().abs().max()) < 1e-5
+
+
 # ---- the graph -----------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import errno
 import io
+import json
 import os
 import re
 import shutil
@@ -249,7 +250,7 @@ def _refuse(monkeypatch: pytest.MonkeyPatch, below: Path, number: int, code: int
 
     class _Half:
         def __init__(self, opened: Any) -> None:
-            self.opened = opened
+            self.opened, self.writes = opened, 0
 
         def __enter__(self) -> _Half:
             return self
@@ -262,10 +263,12 @@ def _refuse(monkeypatch: pytest.MonkeyPatch, below: Path, number: int, code: int
 
         def write(self, content: Any) -> Any:
             nonlocal left
-            left -= 1
-            if not left:
-                self.opened.write(content[: len(content) // 2])
-                raise error
+            self.writes += 1
+            if self.writes & (self.writes - 1) == 0:  # JSON comes in hundreds of pieces: the 1st, 2nd, 4th, ... count
+                left -= 1
+                if not left:
+                    self.opened.write(content[: len(content) // 2])
+                    raise error
             return self.opened.write(content)
 
     for name in ("fsync", "replace", "rename", "link", "mkdir"):
@@ -544,6 +547,40 @@ def test_what_a_killed_process_held_is_free(few: Path, begun: Path, whole: Path)
     assert _names(begun.parent) == ["run"]
 
 
+HELD = """
+import os, sys
+from motionprint.store.atomic import held
+exec(sys.argv[2])
+holding = held(sys.argv[1])
+holding.__enter__()
+os._exit(9)
+"""
+WITHOUT_LOCKS = """
+import errno, fcntl, os
+def refuse(*given):
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+fcntl.flock = refuse
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its file systems know locks")
+def test_on_a_file_system_without_locks_a_killed_process_holds_nobody_up(
+    begun: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    import fcntl
+
+    def refuse(*given: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    assert subprocess.run([sys.executable, "-c", HELD, str(begun), WITHOUT_LOCKS], check=False).returncode == 9
+    assert ".run.lock" in _names(begun.parent)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with held(begun), pytest.raises(DatasetError, match=r"is training into it; .*remove \S*\.run\.lock\)"), held(begun):
+        pytest.fail("the block is not to begin")
+    assert _names(begun.parent) == ["run"]
+    assert not recwarn.list
+
+
 @pytest.mark.slow
 def test_of_two_commands_that_make_one_folder_one_makes_it(few: Path, tmp_path: Path) -> None:
     settings = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
@@ -595,3 +632,89 @@ def test_holding_a_name_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyError), held(tmp_path / "c" / "run"):
         raise KeyError
     assert _names(tmp_path) == ["a"]
+
+
+# ---- damaged settings and logs, and what else is written -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.update(training=[]), "expected settings under training, found list"),
+        (lambda table: table.update(recipe=3), "expected settings under recipe, found int"),
+        (lambda table: table["training"].pop("steps"), "expected steps under training, found none"),
+    ],
+)
+def test_a_damaged_configuration_is_named(
+    few: Path, begun: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    table = json.loads((begun / "config.json").read_text())
+    change(table)
+    (begun / "config.json").write_text(json.dumps(table))
+    with pytest.raises(CheckpointError, match=rf"config\.json: {message}$"):
+        pretrain(few, begun, changes=TINY, resume=True)
+
+
+def test_lines_of_a_log_that_are_none_are_left_out(few: Path, begun: Path, whole: Path) -> None:
+    lines = (begun / "log.csv").read_text().splitlines()
+    cells = lines[1].split(",")
+    (begun / "log.csv").write_text("\n".join([lines[0], ",".join([*cells[:2], "", *cells[3:]])]) + "\n")
+    pretrain(few, begun, changes=TINY, steps=8, resume=True)
+    assert _same_weights(begun, whole)
+
+
+def test_a_run_that_falls_back_to_its_last_step_is_whole_again(few: Path, begun: Path) -> None:
+    """The state before the damaged one has all the steps that are asked for: nothing is trained, all is written."""
+    os.truncate(begun / "model.safetensors", 1000)
+    pretrain(few, begun, changes=TINY, steps=2, resume=True)
+    assert load_run(begun).steps == 2
+
+
+def test_a_profile_that_cannot_be_written_names_it_and_what_is_kept(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: object, folder: Path) -> None:
+        if self.trainer.step == 4:  # type: ignore[attr-defined]
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "profile.json.gz"))
+
+    monkeypatch.setattr("motionprint.training.profile.Profiler.step", refuse)
+    with pytest.raises(
+        CheckpointError, match=r"run/profile.*: cannot be written: No space left .*; the checkpoint of step 4 is kept"
+    ):
+        pretrain(few, tmp_path / "run", changes=TINY, steps=8, profile=True)
+    assert load_run(tmp_path / "run").steps == 4
+
+
+def test_what_is_written_for_tensorboard_follows_the_folder(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer appends to a file by name, and a new run's folder has another name until its first checkpoint."""
+    opened: list[Path] = []
+
+    class SummaryWriter:
+        def __init__(self, folder: str, purge_step: int) -> None:
+            self.file = Path(folder) / f"events.out.tfevents.{len(opened)}"
+            self.file.parent.mkdir(exist_ok=True)
+            self.file.touch()
+            opened.append(self.file)
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            with open(self.file, "r+") as file:
+                file.seek(0, os.SEEK_END)
+                file.write(f"{step} {name}\n")
+
+        def flush(self) -> None:
+            assert self.file.exists()
+
+        close = flush
+
+    module = type(sys)("torch.utils.tensorboard")
+    module.SummaryWriter = SummaryWriter  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    changes = {**TINY, "log_every": 1, "checkpoint_every": 2}
+    pretrain(few, tmp_path / "run", changes=changes, steps=6, tensorboard=True)
+    files = sorted((tmp_path / "run" / "tensorboard").iterdir())
+    assert len(files) == len(opened) == 2
+    steps = [{int(line.split()[0]) for line in file.read_text().splitlines()} for file in files]
+    assert steps == [{1, 2}, {3, 4, 5, 6}]
+    assert load_run(tmp_path / "run").steps == 6

@@ -298,6 +298,10 @@ class Crops:
         """
         return self._drawn(step).piece
 
+    def lengths(self, step: int) -> npt.NDArray[np.int64]:
+        """(N,) the frames of the sub-sequences of a step's batch, longest first."""
+        return self._drawn(step).length
+
     def _drawn(self, step: int) -> _Drawn:
         """What a step draws, longest first."""
         epoch, batch = divmod(step, self.steps_per_epoch)

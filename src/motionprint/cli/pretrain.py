@@ -101,13 +101,14 @@ def command(
     for name, value in named.items():
         if value is not None and changes.setdefault(name, value) != value:
             raise click.UsageError(f"expected one value for {name}, found {value} and --set {name}={changes[name]}")
+    changes_typed = typed_changes(method, changes)
     try:
         with joined(options["device"]) as world, progress(quiet or not world.leads) as report:
             run = pretrain(
                 dataset,
                 out,
                 method=method,
-                changes=typed_changes(method, changes),
+                changes=changes_typed,
                 report=report,
                 command=command_line,
                 world=world,

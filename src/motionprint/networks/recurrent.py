@@ -74,7 +74,7 @@ class RecurrentLayers(nn.Module):
         self.hidden = hidden
         """H: units of one direction of one layer."""
         self.low: torch.dtype | None = None
-        """What the factors of matrix products are rounded to in training on a CPU (``torch.bfloat16``), or None."""
+        """What the factors of matrix products are rounded to in training (``torch.bfloat16``), or None."""
 
     def forward(self, frames: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
         """Outputs of the last layer for all packed frames, and its last states.
@@ -102,8 +102,7 @@ class RecurrentLayers(nn.Module):
     def outputs(self, blocks: Sequence[Tensor], packing: Packing) -> Tensor:
         """(rows, directions x H) the last layer's outputs; ``blocks`` (., inputs), one after another, are the rows."""
         if blocks[0].device.type != "cpu":
-            packed = PackedSequence(torch.cat(list(blocks)), packing.batch_sizes)
-            return cast(PackedSequence, self.cell(packed)[0]).data
+            return self._kernels(_rows(blocks), packing)
         return self._layers(blocks, packing, last=False)
 
     def last_states(self, frames: Tensor, packing: Packing) -> Tensor:
@@ -111,6 +110,20 @@ class RecurrentLayers(nn.Module):
         if frames.device.type != "cpu":
             return self(frames, packing)[1]  # type: ignore[no-any-return]
         return self._layers([frames], packing, last=True)
+
+    def _kernels(self, rows: Tensor, packing: Packing) -> Tensor:
+        """The same by PyTorch's kernels; of low precision, all that they compute is."""
+        if self.low is None or not self.training:
+            return cast(PackedSequence, self.cell(PackedSequence(rows, packing.batch_sizes))[0]).data
+        cell = self.cell  # automatic casting would take float16 for recurrent kernels, whatever it is told
+        weights = [weight.to(self.low) for weight in cell._flat_weights]
+        state = rows.new_zeros(cell.num_layers * self.directions, packing.count, self.hidden, dtype=self.low)
+        details = (True, cell.num_layers, cell.dropout, True, cell.bidirectional)
+        if isinstance(cell, nn.GRU):
+            found, _ = torch.gru(rows.to(self.low), packing.batch_sizes, state, weights, *details)
+        else:
+            found, _, _ = torch.lstm(rows.to(self.low), packing.batch_sizes, (state, state), weights, *details)
+        return found.to(rows.dtype)
 
     def _layers(self, blocks: Sequence[Tensor], packing: Packing, last: bool) -> Tensor:
         top = self.cell.num_layers - 1

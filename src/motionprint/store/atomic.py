@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -184,21 +185,29 @@ def _sync(path: Path, flags: int) -> None:
 @contextlib.contextmanager
 def _locked(target: Path, out: str | Path) -> Iterator[None]:
     """Hold a lock file beside the target, which says who holds it; it is gone afterwards."""
-    from filelock import FileLock, Timeout
+    from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
     file = target.with_name(f".{target.name}.lock")
     before = _holder(file)  # some versions of filelock empty the file that they try to lock
-    lock = FileLock(file, timeout=0)
+    lock: BaseFileLock = FileLock(file, timeout=0)
     try:
-        lock.acquire()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of file systems that know no locks, where the file itself is one
+            lock.acquire()
     except Timeout:
         who = _holder(file) or before
         raise DatasetError(
             f"{out}: another process{f' ({who})' if who else ''} is training into it; "
-            "wait for its end, or choose another folder"
+            f"wait for its end, or choose another folder (should there be none, remove {file})"
         ) from None
     except OSError as error:
         raise DatasetError(refused(file, error)) from error
+    if isinstance(lock, SoftFileLock):  # its content is what tells a dead holder
+        try:
+            yield
+        finally:
+            lock.release()
+        return
     try:
         with contextlib.suppress(OSError):  # a full disk does not hinder the lock itself
             file.write_text(f"pid {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")

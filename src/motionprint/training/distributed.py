@@ -173,6 +173,8 @@ ALONE = World()
 def joined(device: str = "auto", *, timeout: timedelta = TIMEOUT) -> Iterator[World]:
     """The processes that torchrun has started, this one among them; `ALONE` without torchrun.
 
+    After a failure SIGTERM, which a launcher sends to all others then, is ignored: this process is ending already.
+
     Parameters
     ----------
     device
@@ -262,9 +264,10 @@ def _start_exchange(world: World, device: str, store: Store, timeout: timedelta)
         kind = place.type
     finally:  # told also where there is none, so that nobody waits for it
         store.set(f"motionprint/device/{world.rank}", kind)
-    kinds = [store.get(f"motionprint/device/{rank}").decode() for rank in range(world.size)]
-    if "none" in kinds:
-        raise OtherProcessError(store.get("motionprint/failed").decode())
+    with _exchange():
+        kinds = [store.get(f"motionprint/device/{rank}").decode() for rank in range(world.size)]
+        if "none" in kinds:
+            raise OtherProcessError(store.get("motionprint/failed").decode())
     for rank, other in enumerate(kinds):
         if other != kinds[0]:
             raise SettingsError(
@@ -300,10 +303,7 @@ def _exchange() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise MotionprintError(
-            f"another process has ended or cannot be reached ({_said(error)}); "
-            "--resume continues from the last checkpoint"
-        ) from error
+        raise MotionprintError(f"another process has ended or cannot be reached ({_said(error)})") from error
 
 
 def _said(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from motionprint.methods import Method
 from motionprint.training.ahead import ahead
 from motionprint.training.distributed import ALONE, World
 from motionprint.training.memory import keep_freed_memory
-from motionprint.training.precision import choose, computing, set_precision
+from motionprint.training.precision import choose, set_precision
 from motionprint.training.profile import phase
 from motionprint.training.settings import Precision, TrainingSettings
 
@@ -50,17 +50,15 @@ def gradients(networks: Mapping[str, nn.Module], objectives: Mapping[str, Tensor
                 parameter.grad = torch.zeros_like(parameter)
 
 
-def measured_precision(method: Method, crops: Crops, seed: int) -> Precision:
+def measured_precision(method: Method, crops: Crops, seed: int, world: World = ALONE) -> Precision:
     """`bf16` where it makes the first step of a run clearly faster (see `choose`), else `float32`."""
     device = next(method.parameters()).device
-    batch = crops.batch(0, device)
+    batch = crops.batch(0, device, world.share)
 
     def step(precision: Precision) -> None:
         set_precision(method, precision)
         torch.manual_seed(seed)
-        with computing(method, precision):
-            objectives = method.objectives(batch)
-        gradients(method.networks, objectives)
+        gradients(method.networks, method.objectives(batch))
 
     training = method.training
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -124,7 +122,7 @@ class Trainer:
         torch.manual_seed((self.seed * 1_000_003 + self.step) % 2**63)
         networks = self.method.networks
         if batch.packing.count:
-            with phase("objectives"), computing(self.method, self.settings.precision):
+            with phase("objectives"):
                 objectives = self.method.objectives(replace(batch, frames=batch.frames.to(self.dtype)))
             gradients(networks, objectives)
         else:  # fewer sequences than processes

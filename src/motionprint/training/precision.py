@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 
@@ -12,7 +11,7 @@ from motionprint.methods import Method
 from motionprint.networks import RecurrentLayers, bf16_instructions
 from motionprint.training.settings import Precision
 
-__all__ = ["choose", "computing", "set_precision"]
+__all__ = ["choose", "set_precision"]
 
 _UNITS = 200
 """Layers all smaller than this train in float32: their products are no longer most of the work."""
@@ -25,14 +24,6 @@ def set_precision(method: Method, precision: Precision) -> None:
     """Make the recurrent layers of a method round the factors of their products, in training, or not."""
     for layers in _recurrent(method):
         layers.low = torch.bfloat16 if precision == "bf16" else None
-
-
-def computing(method: Method, precision: Precision) -> contextlib.AbstractContextManager[object]:
-    """What a step is computed under: on a GPU its kernels are told, on a CPU the layers know."""
-    device = next(method.parameters()).device
-    if precision == "bf16" and device.type != "cpu":
-        return torch.autocast(device.type, torch.bfloat16)
-    return contextlib.nullcontext()
 
 
 def choose(method: Method, step: Callable[[Precision], object]) -> Precision:
@@ -48,14 +39,18 @@ def choose(method: Method, step: Callable[[Precision], object]) -> Precision:
     if not _supported(device) or max((layers.hidden for layers in _recurrent(method)), default=0) < _UNITS:
         return "float32"
     best: dict[Precision, float] = {"float32": float("inf"), "bf16": float("inf")}
-    for number in range(
-        1 + _ROUNDS
-    ):  # in turns, so that what else the machine does meets both; the first is warming up
+    for number in range(1 + _ROUNDS):  # in turns, so that what else the machine does meets both
         for precision in best:
-            with _finished(device):
-                started = time.perf_counter()
+            started = time.perf_counter()
+            try:
                 step(precision)
-            if number:
+                if device.type == "cuda":
+                    torch.cuda.synchronize(device)
+            except RuntimeError:  # kernels of some GPUs know no bfloat16
+                if precision == "bf16":
+                    return "float32"
+                raise
+            if number:  # the first is warming up
                 best[precision] = min(best[precision], time.perf_counter() - started)
     return "bf16" if best["float32"] > _WORTH * best["bf16"] else "float32"
 
@@ -69,10 +64,3 @@ def _supported(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bf16_instructions()
-
-
-@contextlib.contextmanager
-def _finished(device: torch.device) -> Iterator[None]:
-    yield
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

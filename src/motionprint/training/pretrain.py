@@ -6,7 +6,7 @@ import csv
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +29,7 @@ from motionprint.store.protocols import resolve
 from motionprint.training.checkpoints import Checkpoints, State, read_newest, writing
 from motionprint.training.distributed import ALONE, World
 from motionprint.training.loop import Trainer, interrupts, measured_precision
-from motionprint.training.profile import Profiler
+from motionprint.training.profile import TRACE, Profiler
 from motionprint.training.run import (
     CONFIG,
     LOG,
@@ -210,7 +210,14 @@ def pretrain(
                 report(1, 1, f"continuing from the checkpoint of step {state.step}: {'; '.join(state.damaged)}")
         try:
             config, recipe, trainer = _start(
-                training, config, recipe, device, epochs=epochs, report=report, beside=folder, world=world
+                training,
+                config,
+                recipe,
+                device,
+                epochs=epochs,
+                report=report,
+                beside=folder.resolve() if world.leads else None,
+                world=world,
             )
         except DatasetError as error:
             raise DatasetError(f"{opened.folder}: {error}") from error
@@ -227,12 +234,21 @@ def pretrain(
                     folder, new, config, trainer, training, state, tensorboard, report, interrupted, profiler
                 )
             else:
-                stopped = trainer.run(lambda step, values: None, interrupted)
+                stopped = _train_along(trainer, interrupted, world)
             world.wait()  # for the last checkpoint: a launcher ends all that are left when one has ended
     _raise_for(stopped)
     if not world.leads:
         return Run(config, recipe, trainer.method.eval(), trainer.step)
     return load_run(folder, str(trainer.device))
+
+
+def _train_along(trainer: Trainer, interrupted: Callable[[], int], world: World) -> int:
+    """Train in a process that writes nothing; the number of the signal that ended it, or 0."""
+    try:
+        return trainer.run(lambda step, values: None, interrupted)
+    except DivergenceError:
+        world.wait()  # the first process has found the same, and knows more to say: its end ends the waiting
+        raise
 
 
 def _take_up(
@@ -253,8 +269,9 @@ def _take_up(
     try:
         trainer.load_state(state.tensors, state.step)
     except RuntimeError as error:
+        first = [line.strip() for line in str(error).splitlines() if line.strip()][:2]
         raise CheckpointError(
-            f"{folder}: its checkpoint of step {state.step} does not fit {CONFIG}: {error}"
+            f"{folder}: its checkpoint of step {state.step} does not fit {CONFIG}: {' '.join(first)}"
         ) from error
 
 
@@ -284,6 +301,8 @@ def _train_into(
 
             def checkpoint() -> None:
                 with writing(folder):
+                    if log.folder != folder:
+                        log.close()  # before the folder gets its name
                     log.flush()
                     checkpoints.write({**trainer.state(), **log.state()}, trainer.step)
                     building.close()
@@ -291,7 +310,7 @@ def _train_into(
                 log.folder = folder
                 training.check_unchanged()
 
-            with _batch_named(trainer, training):
+            with _batch_named(trainer, training), closing(log):
                 return _write_while(trainer, log, checkpoint, report, interrupted, profiler)
         except MotionprintError as error:  # whatever it is, it ends with what there is to continue from
             raise type(error)(f"{error}; {checkpoints.said()}") from error
@@ -341,7 +360,7 @@ def _start(
         seed=int(config["seed"]),
     )
     if training.precision == "auto":
-        measured = measured_precision(method, crops, int(config["seed"])) if world.leads else training.precision
+        measured = measured_precision(method, crops, int(config["seed"]), world) if world.leads else training.precision
         training = replace(training, precision=world.told(measured))
     if epochs is not None:
         training = replace(training, steps=epochs * crops.steps_per_epoch)
@@ -424,11 +443,12 @@ def _write_while(
         if report is not None:
             report(step - first, settings.steps - first, _line(values))
         if profiler is not None:
-            profiler.step(log.folder)
+            with writing(log.file.parent / TRACE):
+                profiler.step(log.folder)
 
     stopped = trainer.run(after_step, interrupted)
-    if checkpoint is not None and (stopped or settings.steps == 0):
-        checkpoint()
+    if checkpoint is not None:
+        checkpoint()  # which writes nothing where the last step's is there
     return stopped
 
 
@@ -480,14 +500,13 @@ class _Log:
         pending = {name: value.item() for name, value in tensors.items() if name.startswith("log.")}
         self.sums = {column: float(pending.get(f"log.{column}", 0.0)) for column in self.columns}
         self.count = int(pending.get("log.count", 0))
+        self.tensorboard, self.first = tensorboard, step
         self.writer: Any = None
         if tensorboard:
             try:
-                from torch.utils.tensorboard import SummaryWriter
+                import torch.utils.tensorboard  # noqa: F401
             except ImportError as error:
                 raise SettingsError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
-            with writing(self.file):
-                self.writer = SummaryWriter(folder / "tensorboard", purge_step=step)
         header = ["step", "epoch", "seconds", *self.columns]
         lines = [line for line in _whole_lines(folder / LOG, len(header)) if int(line[0]) <= step]
         self.started = time.monotonic() - (float(lines[-1][2]) if lines else 0.0)
@@ -510,11 +529,22 @@ class _Log:
             with open(self.folder / LOG, "a", newline="", encoding="utf-8") as opened:
                 line = [step, f"{epoch:.4f}", f"{seconds:.2f}", *(f"{v:.6g}" for v in means.values())]
                 csv.writer(opened).writerow(line)
-            if self.writer is not None:
+            if self.tensorboard:
+                if self.writer is None:  # it appends by name: one is made where the folder has got another
+                    from torch.utils.tensorboard import SummaryWriter
+
+                    self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.first)
+                    self.first = step
                 for column, value in means.items():
                     self.writer.add_scalar(column, value, step)
                 self.writer.flush()
         self.sums, self.count = dict.fromkeys(self.columns, 0.0), 0
+
+    def close(self) -> None:
+        """End what is written for TensorBoard, until there is more."""
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
 
     def flush(self) -> None:
         """Wait until the lines that a checkpoint counts on are on the disk."""
@@ -532,5 +562,5 @@ def _whole_lines(file: Path, columns: int) -> Iterator[list[str]]:
         return
     text = file.read_text(encoding="utf-8", errors="replace")
     for line in csv.reader(text[: text.rfind("\n") + 1].splitlines()):
-        if len(line) == columns and line[0].isdecimal():
+        if len(line) == columns and line[0].isdecimal() and line[2].replace(".", "", 1).isdecimal():
             yield line

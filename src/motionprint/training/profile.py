@@ -118,8 +118,7 @@ class Profiler:
 
     def _frames(self, first: int, last: int) -> int:
         """Valid frames of the batches of some steps: what a step draws depends on its number alone."""
-        crops = self.trainer.crops
-        return sum(len(crops.batch(step, torch.device("cpu")).frames) for step in range(first, last))
+        return sum(int(self.trainer.crops.lengths(step).sum()) for step in range(first, last))
 
     def _summary(self, seconds: float) -> str:
         """The recorded steps on one screen."""

@@ -150,7 +150,7 @@ def load_run(folder: str | Path, device: str = "cpu") -> Run:
 
 def save_run(run: Run, folder: str | Path, *, extra: Mapping[str, Any] | None = None, overwrite: bool = False) -> None:
     """Write a run that was trained in memory into a folder of its own."""
-    with held(folder), new_folder(folder, overwrite=overwrite, kind="run") as building, writing(Path(folder)):
+    with held(folder), writing(Path(folder)), new_folder(folder, overwrite=overwrite, kind="run") as building:
         write_config({**run.config, **(extra or {})}, building / CONFIG)
         weights = {f"model.{name}": weight.cpu().contiguous() for name, weight in run.method.state_dict().items()}
         write_tensors(weights, run.steps, building / WEIGHTS)
@@ -179,6 +179,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     missing = [key for key in keys if key not in config]
     if missing:
         raise CheckpointError(f"{file}: expected the configuration of a run, missing {', '.join(missing)}")
+    for key in ("training", "recipe"):
+        if not isinstance(config[key], dict):
+            raise CheckpointError(f"{file}: expected settings under {key}, found {type(config[key]).__name__}")
+    if "steps" not in config["training"]:
+        raise CheckpointError(f"{file}: expected steps under training, found none")
     if not isinstance(config["fitted"], list) or not all(isinstance(item, str) for item in config["fitted"]):
         raise CheckpointError(f"{file}: expected under fitted a list of hashes")
     return config
