@@ -1,6 +1,6 @@
 """A whole training step beside two others in one run, as shares of what the machine's matrix products reach.
 
-    python benchmarks/training.py [--sizes small,400,paper,paper-wide] [--threads N] [--json FILE]
+    python benchmarks/training.py [--sizes small 400 paper paper-wide] [--threads N] [--json FILE]
     python benchmarks/training.py --epoch 1024 --sizes paper --device cuda
 
 The task: LongT GAN's joint loss, 64 sub-sequences of 7 to 35 frames with 93 inputs a step. The ways:
@@ -9,11 +9,12 @@ float32  motionprint's training loop: batches of similar lengths, prepared ahead
          from its own objective and from nothing else
 bf16     the same with `--precision bf16`, where the processor or the GPU has instructions for it
 plain    nn.GRU, batches padded to their longest sequence, three separate passes: for each network its objective is
-         computed anew and run backward through everything
-field    as plain, but as this field's public code steps: one frame at a time, padded to the longest sequence there is
+         computed anew, without what it has no use for, and run backward
+field    as plain, but as this field's public code steps: one frame at a time (nn.GRUCell, the fastest way), padded to
+         the longest sequence there is
 
 The ways take turns. Counted are valid frames, never padding, and the floating-point operations that the gradients of
-the three objectives need on them (`Work`), whatever a way computes beside; the rate of the matrix products is the best
+the three objectives need on them (`work`), whatever a way computes beside; the rate of the matrix products is the best
 of square ones of 2,048, in the same run, in the precision of the way. `--epoch` times one epoch of 25 sub-sequences of
 each of 2,240 recordings with batches of the size given.
 """
@@ -25,7 +26,6 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,44 +52,39 @@ SIZES = {
     "paper": Inpainting.presets["paper"],
     "paper-wide": Inpainting.presets["paper-wide"],
 }
+WAYS = ["float32", "bf16", "plain", "field"]
 ROUNDS = 3
 
 
 # ---- what has to be computed -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Work:
-    """Floating-point operations that the three gradients need on R valid frames of N sequences."""
+def work(settings: InpaintingSettings, frames: int, sequences: int) -> int:
+    """Floating-point operations that the three gradients need on R valid frames of N sequences.
 
-    settings: InpaintingSettings
+    Counted are the products of the recurrent layers and of Dec's output layer; a product's term is two operations.
+    """
+    s = settings
+    encoder = _layers(INPUTS, s.encoder_units, s.layers, 2)
+    decoder = _layers(INPUTS, s.decoder_units, s.layers, 1)
+    discriminator = _layers(INPUTS, s.discriminator_units, s.layers, 2)
+    steps, output = frames + sequences, 2 * frames * s.decoder_units * INPUTS  # Dec reads the print, then the frames
 
-    def of(self, frames: int, sequences: int) -> int:
-        s = self.settings
-        encoder = _layers(INPUTS, s.encoder_units, s.layers, 2)
-        decoder = _layers(INPUTS, s.decoder_units, s.layers, 1)
-        discriminator = _layers(INPUTS, s.discriminator_units, s.layers, 2)
-        steps, output = (
-            frames + sequences,
-            2 * frames * s.decoder_units * INPUTS,
-        )  # Dec reads the print, then the frames
-        lowest = 6 * s.decoder_units * INPUTS  # the products of a row of Dec with its inputs
+    def forward(layers: list[tuple[int, int]], rows: int, starts: int) -> int:
+        return sum(rows * by_input + (rows - starts) * by_state for by_input, by_state in layers)
 
-        def forward(layers: list[tuple[int, int]], rows: int, starts: int) -> int:
-            return sum(rows * by_input + (rows - starts) * by_state for by_input, by_state in layers)
-
-        enc = forward(encoder, frames, sequences)
-        dec = forward(decoder, steps, sequences) + output
-        dis = forward(discriminator, 3 * frames, 3 * sequences)
-        inputs = [layers[0][0] for layers in (encoder, decoder, discriminator)]
-        return (
-            3 * enc - frames * inputs[0]  # forward, weights, and the gradients of the states and of all but the inputs
-            + 2 * dec  # of F and of z
-            + dec - steps * inputs[1] + sequences * lowest  # to F, for Enc
-            + 2 * (2 * dec - steps * inputs[1])  # for Dec itself, of F and of z
-            + 2 * dis + dis - 3 * frames * inputs[2]  # for Dis
-            + 2 * dis // 3  # through Dis to the inpainted frames, for Dec
-        )  # fmt: skip
+    enc = forward(encoder, frames, sequences)
+    dec = forward(decoder, steps, sequences) + output
+    dis = forward(discriminator, 3 * frames, 3 * sequences)
+    of_enc, of_dec, of_dis = (layers[0][0] for layers in (encoder, decoder, discriminator))  # a row with its inputs
+    return (
+        3 * enc - frames * of_enc  # forward, weights, and the gradients of the states and of all but the inputs
+        + 2 * dec  # of F and of z
+        + dec - frames * of_dec  # for Enc: to the states and to F
+        + 2 * (2 * dec - steps * of_dec)  # for Dec, of F and of z: weights, states
+        + 3 * dis - 3 * frames * of_dis  # for Dis: forward, weights, states
+        + 2 * dis // 3  # for Dec: through Dis to the inpainted frames
+    )  # fmt: skip
 
 
 def _layers(inputs: int, hidden: int, layers: int, directions: int) -> list[tuple[int, int]]:
@@ -105,7 +100,7 @@ def crops(batch_size: int, recordings: int, seed: int = 0) -> Crops:
     random = np.random.default_rng(seed)
     lengths = random.integers(LONGEST, 3 * LONGEST, recordings)
     made = ([random.uniform(-1, 1, (length, INPUTS)).astype(np.float32)] for length in lengths)
-    parts = Inpainting(SKELETON, INPUTS, InpaintingSettings()).hidden_inputs
+    parts = list(Inpainting(SKELETON, INPUTS, InpaintingSettings()).hidden_inputs)
     drawn = {"batch_size": batch_size, "crops": 25, "shortest": SHORTEST, "longest": LONGEST}
     return Crops(Frames(made, INPUTS), parts, hidden_parts=None, seed=seed, **drawn)
 
@@ -135,16 +130,14 @@ class Ours:
 
 
 class Recurrent(nn.Module):
-    """Layers of nn.GRU over padded batches (N, T, D): at once, or one frame at a time."""
+    """Layers over padded batches (N, T, D): of nn.GRU at once, or of nn.GRUCell one frame at a time."""
 
     def __init__(self, inputs: int, hidden: int, s: InpaintingSettings, directions: int, stepwise: bool) -> None:
         super().__init__()
-        self.stepwise, self.drop = stepwise, nn.Dropout(s.dropout)
+        self.stepwise, self.directions, self.drop = stepwise, directions, nn.Dropout(s.dropout)
         widths = [inputs, *[directions * hidden] * (s.layers - 1)]
-        if stepwise:  # a direction has to be stepped through on its own
-            self.layers = nn.ModuleList(
-                nn.ModuleList(nn.GRU(width, hidden, batch_first=True) for _ in range(directions)) for width in widths
-            )
+        if stepwise:
+            self.layers = nn.ModuleList(nn.GRUCell(width, hidden) for width in widths for _ in range(directions))
         else:
             self.gru = nn.GRU(inputs, hidden, s.layers, True, True, s.dropout, directions == 2)
 
@@ -152,25 +145,27 @@ class Recurrent(nn.Module):
         """(N, T, n H) the outputs, and (N, n H) the last states of the last layer."""
         if not self.stepwise:
             outputs, states = self.gru(padded)
-            last = states[-2:] if self.gru.bidirectional else states[-1:]
-            return outputs, torch.cat(list(last), dim=1)
-        for number, directions in enumerate(self.layers):
-            padded = self.drop(padded) if number else padded
-            found, states = [], []
-            for backward, gru in enumerate(directions):
-                times = range(padded.shape[1])
+            return outputs, torch.cat(list(states[-self.directions :]), dim=1)
+        last: list[Tensor] = []
+        for first in range(0, len(self.layers), self.directions):
+            frames = (self.drop(padded) if first else padded).unbind(1)
+            found, last = [], []
+            for backward in range(self.directions):
                 state, outputs = None, []
-                for t in reversed(times) if backward else times:
-                    output, state = gru(padded[:, t : t + 1], state)
-                    outputs.append(output)
-                found.append(torch.cat(outputs[::-1] if backward else outputs, dim=1))
-                states.append(state[0])
+                for frame in reversed(frames) if backward else frames:
+                    state = self.layers[first + backward](frame, state)
+                    outputs.append(state)
+                found.append(torch.stack(outputs[::-1] if backward else outputs, dim=1))
+                last.append(outputs[-1])
             padded = torch.cat(found, dim=2)
-        return padded, torch.cat(states, dim=1)
+        return padded, torch.cat(last, dim=1)
 
 
 class Reference:
-    """LongT GAN as it is usually written. Padding is left out of the loss, and computed all the same."""
+    """LongT GAN as it is written without a thought for speed, but for computing what a pass has no use for.
+
+    Frames of padding have no part in the element-wise loss; the recurrences run over them.
+    """
 
     def __init__(self, settings: InpaintingSettings, device: torch.device, stepwise: bool) -> None:
         torch.manual_seed(0)
@@ -187,6 +182,7 @@ class Reference:
         self.random = np.random.default_rng(0)
 
     def train(self, steps: int) -> tuple[int, int]:
+        """The valid frames and the sequences of these steps."""
         frames = 0
         for _ in range(steps):
             lengths = torch.from_numpy(self.random.integers(SHORTEST, LONGEST, BATCH, endpoint=True))
@@ -207,25 +203,40 @@ class Reference:
             frames: Tensor = self.to_frames(outputs[:, 1:]) * valid
             return frames
 
-        def losses() -> tuple[Tensor, Tensor]:
-            inpainted = inpaint(torch.tanh(self.to_print(self.enc(x)[1])))
-            element = (weights * (x - inpainted).square()).sum()
-            from_noise = inpaint(torch.randn(len(x), INPUTS, device=x.device))
-            real, fake, fake_z = self.to_logit(self.dis(torch.cat([x, inpainted, from_noise]))[1]).chunk(3)
-            adversarial = -(
-                functional.softplus(-real) + functional.softplus(fake) + self.s.lambda_z * functional.softplus(fake_z)
-            ).mean()
-            return element, adversarial
+        def encode() -> Tensor:
+            return torch.tanh(self.to_print(self.enc(x)[1]))
 
-        objectives: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (
-            lambda element, adversarial: element,
-            lambda element, adversarial: element + self.s.lambda_adv * adversarial,
-            lambda element, adversarial: -adversarial,
-        )
+        def elementwise(inpainted: Tensor) -> Tensor:
+            return (weights * (x - inpainted).square()).sum()
+
+        def adversarial(inpainted: Tensor, from_noise: Tensor) -> Tensor:
+            real, fake, fake_z = self.to_logit(self.dis(torch.cat([x, inpainted, from_noise]))[1]).chunk(3)
+            losses = functional.softplus(-real) + functional.softplus(fake)
+            return -(losses + self.s.lambda_z * functional.softplus(fake_z)).mean()
+
+        def noise() -> Tensor:
+            return torch.randn(len(x), INPUTS, device=x.device)
+
+        def of_encoder() -> Tensor:
+            return elementwise(inpaint(encode()))
+
+        def of_decoder() -> Tensor:
+            with torch.no_grad():
+                prints = encode()
+            inpainted = inpaint(prints)
+            return elementwise(inpainted) + self.s.lambda_adv * adversarial(inpainted, inpaint(noise()))
+
+        def of_discriminator() -> Tensor:
+            with torch.no_grad():
+                inpainted, from_noise = inpaint(encode()), inpaint(noise())
+            return -adversarial(inpainted, from_noise)
+
+        objectives = (of_encoder, of_decoder, of_discriminator)
         for objective, network, optimiser in zip(objectives, self.networks, self.optimisers, strict=True):
             for each in self.networks:
-                each.zero_grad()
-            objective(*losses()).backward()  # type: ignore[no-untyped-call]
+                each.requires_grad_(each is network)
+            optimiser.zero_grad()
+            objective().backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
 
@@ -238,9 +249,9 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
+def matrix_rate(device: torch.device, dtype: torch.dtype, size: int) -> float:
     """Operations a second of the best of some square products."""
-    left, right = (torch.randn(2048, 2048, device=device).to(dtype) for _ in range(2))
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     best = float("inf")
     for _ in range(8):
         wait(device)
@@ -248,7 +259,7 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
         left @ right
         wait(device)
         best = min(best, time.perf_counter() - started)
-    return 2 * 2048**3 / best
+    return 2 * size**3 / best
 
 
 def ways(
@@ -266,10 +277,10 @@ def ways(
 
 
 def measure(
-    settings: InpaintingSettings, device: torch.device, low: bool, wanted: list[str], seconds: float
+    settings: InpaintingSettings, device: torch.device, low: bool, wanted: list[str], seconds: float, square: int = 2048
 ) -> list[dict[str, Any]]:
     """A row for each way: rates over all rounds, which take turns with the matrix products."""
-    work, made = Work(settings), dict(ways(settings, device, low, wanted))
+    made = dict(ways(settings, device, low, wanted))
     steps, spent, frames, operations = ({} for _ in range(4))
     for name, train in made.items():
         train(2)  # memory is taken, kernels are made
@@ -283,13 +294,13 @@ def measure(
     for _ in range(ROUNDS):
         for name, train in made.items():
             kind = torch.bfloat16 if name == "bf16" else torch.float32
-            rates[kind].append(matrix_rate(device, kind))
+            rates[kind].append(matrix_rate(device, kind, square))
             started = time.perf_counter()
             valid, sequences = train(steps[name])
             wait(device)
             spent[name] += time.perf_counter() - started
             frames[name] += valid
-            operations[name] += work.of(valid, sequences)
+            operations[name] += work(settings, valid, sequences)
     rows = []
     speed = {name: frames[name] / spent[name] for name in made}
     for name in made:
@@ -311,9 +322,11 @@ def measure(
     return rows
 
 
-def epoch(settings: InpaintingSettings, device: torch.device, batch_size: int, precision: str) -> dict[str, Any]:
-    """One epoch of sub-sequences of as many recordings as CMU's eight classes have."""
-    drawn = crops(batch_size, 2240)
+def epoch(
+    settings: InpaintingSettings, device: torch.device, batch_size: int, precision: str, recordings: int = 2240
+) -> dict[str, Any]:
+    """One epoch of 25 sub-sequences of each recording."""
+    drawn = crops(batch_size, recordings)
     way = Ours(settings, drawn, device, precision)
     way.train(3)
     wait(device)
@@ -339,8 +352,8 @@ def processor() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default="small,400,paper,paper-wide", help="some of %(default)s")
-    parser.add_argument("--ways", default="float32,bf16,plain,field", help="some of %(default)s")
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES), help="some of %(default)s")
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS, help="some of %(default)s")
     parser.add_argument("--seconds", type=float, default=20, help="that each way is trained at each size [%(default)s]")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")
@@ -359,13 +372,13 @@ def main() -> None:
     if arguments.epoch is None:
         heads = ("size", "way", "ms a step", "frames/s", "GFLOP/s", "matrix", "share", "x plain", "x field")
         print(" ".join(f"{head:>10}" for head in heads))
-    for size in arguments.sizes.split(","):
+    for size in arguments.sizes:
         if arguments.epoch is not None:
             kinds = ["float32", "bf16"] if low else ["float32"]
             rows = [epoch(SIZES[size], device, arguments.epoch, kind) for kind in kinds]
             print(*rows, sep="\n")
         else:
-            rows = measure(SIZES[size], device, low, arguments.ways.split(","), arguments.seconds)
+            rows = measure(SIZES[size], device, low, arguments.ways, arguments.seconds)
             for row in rows:
                 times = [f"{row[key]:.2f}" if row[key] else "" for key in ("times_plain", "times_field")]
                 figures = [f"{row['ms_per_step']:.1f}", f"{row['frames_per_second']:.0f}", f"{row['gflops']:.1f}"]

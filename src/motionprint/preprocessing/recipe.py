@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -111,7 +111,9 @@ class Recipe:
         largest = array("f")  # of both in each recording
         missing = 0
         incomplete: list[str] = []
-        recordings = sequences if isinstance(sequences, Sequence | MotionDataset) else list(sequences)
+        recordings = cast(
+            "Sequence[SkeletonSequence]", sequences if hasattr(sequences, "__getitem__") else list(sequences)
+        )
         for number in range(len(recordings)):
             sequence = recordings[number]
             holes = int(np.isnan(sequence.positions).sum())
