@@ -1,6 +1,6 @@
 """The recurrent scan beside nn.GRU and nn.LSTM: forward and backward of two layers over 64 sequences of 7 to 35 frames.
 
-    python benchmarks/recurrent.py [--threads N]
+    python benchmarks/recurrent.py [--threads N] [--json FILE]
 
 Printed: milliseconds (median of the rounds, taken in turns), and how many times as fast as PyTorch's kernels on packed
 and on padded sequences the scan is.
@@ -9,7 +9,9 @@ and on padded sequences the scan is.
 from __future__ import annotations
 
 import argparse
+import json
 import time
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -27,7 +29,10 @@ SIZES = tuple(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    torch.set_num_threads(parser.parse_args().threads)
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    rows = []
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     heads = ("cell", "units", "directions", "scan ms", "packed ms", "padded ms", "x packed", "x padded")
     print(" ".join(f"{head:>10}" for head in heads))
@@ -53,7 +58,20 @@ def main() -> None:
         scan, packed, other = (1e3 * median(times[name]) for name in ("scan", "packed", "padded"))
         directions = 2 if bidirectional else 1
         print(f"{cell:>10} {hidden:>10} {directions:>10} {scan:>10.1f} {packed:>10.1f} {other:>10.1f}", end=" ")
-        print(f"{packed / scan:>10.2f} {other / scan:>10.2f}")
+        print(f"{packed / scan:>10.2f} {other / scan:>10.2f}", flush=True)
+        rows.append(
+            {
+                "cell": cell,
+                "units": hidden,
+                "directions": directions,
+                "scan_ms": scan,
+                "packed_ms": packed,
+                "padded_ms": other,
+            }
+        )
+    if arguments.json:
+        table = {"torch": torch.__version__, "threads": torch.get_num_threads(), "rows": rows}
+        arguments.json.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""The tables of docs/results.md, made from the rows in results/.
+"""The tables of docs/results.md and docs/performance.md, made from the rows in results/ and what benchmarks wrote.
 
-python benchmarks/results_tables.py             write them into docs/results.md, between its marks
-python benchmarks/results_tables.py --check     exit 1 where the page does not hold what the rows say
+python benchmarks/results_tables.py             write them into the pages, between their marks
+python benchmarks/results_tables.py --check     exit 1 where a page does not hold what the files say
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,8 +18,10 @@ from typing import Any
 from motionprint.evaluation.rows import read_rows
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PAGE = REPOSITORY / "docs" / "results.md"
+RESULTS = REPOSITORY / "docs" / "results.md"
+PERFORMANCE = REPOSITORY / "docs" / "performance.md"
 ROWS = REPOSITORY / "results"
+FIGURES = REPOSITORY / "benchmarks" / "figures"
 
 Row = Mapping[str, Any]
 
@@ -64,22 +67,157 @@ MODELS = (
 
 
 def tables(rows: Sequence[Row]) -> dict[str, str]:
-    """The text between each pair of marks of the page."""
+    """The text between each pair of marks of docs/results.md."""
     found = {}
-    for mark, dataset, protocol in (
-        ("nw_ucla cross-view", "nw_ucla", "cross-view"),
-        ("nw_ucla cross-view-dedup", "nw_ucla", "cross-view-dedup"),
-        ("hdm05", "hdm05", "cross-subject"),
-        ("berkeley_mhad", "berkeley_mhad", "cross-subject"),
+    short = [row for row in rows if row["short"]]
+    for mark, preset, dataset, protocol in (
+        ("nw_ucla cross-view", "small", "nw_ucla", "cross-view"),
+        ("nw_ucla cross-view-dedup", "small", "nw_ucla", "cross-view-dedup"),
+        ("hdm05", "small", "hdm05", "cross-subject"),
+        ("berkeley_mhad", "small", "berkeley_mhad", "cross-subject"),
+        ("nw_ucla paper", "paper", "nw_ucla", "cross-view"),
+        ("berkeley_mhad paper", "paper", "berkeley_mhad", "cross-subject"),
     ):
-        chosen = [row for row in rows if row["dataset"] == dataset and row["protocol"] == protocol]
+        chosen = [
+            row
+            for row in rows
+            if (row["dataset"], row["protocol"]) == (dataset, protocol)
+            and row["preset"] in (preset, None)
+            and not row["short"]
+        ]
+        if not any(row["preset"] == preset for row in chosen):
+            continue
         joint = [
             row for row in chosen if row["method"] != "inpainting" or (row["loss"], row["condition"]) == ("joint", "F")
         ]
-        found[mark] = "\n\n".join(_accuracies(joint, columns) for columns in (ALL_LABELS, FEW_LABELS))
+        wide = (ALL_LABELS, FEW_LABELS) if preset == "small" else (ALL_LABELS,)
+        found[mark] = "\n\n".join(_accuracies(joint, columns) for columns in wide)
         if not mark.endswith("dedup") and mark != "hdm05":
-            found[f"{mark} inpainting"] = _table(chosen, MODELS, ERRORS, lambda values, column: _error(values, column))
+            models = MODELS if preset == "small" else [line for line in MODELS if "trained without" not in line[0]]
+            models = [line for line in models if preset == "small" or "element-wise" not in line[0]]
+            found[f"{mark} inpainting"] = _table(chosen, models, ERRORS, lambda values, column: _error(values, column))
+    if short:
+        found["precision"] = _precision(short)
     return found
+
+
+def _precision(rows: Sequence[Row]) -> str:
+    """float32 beside bf16, seed by seed."""
+    text = ["| | seeds | float32 | bf16 | bf16 - float32, by seed |", "| --- | --- | --- | --- | --- |"]
+    measures = [(name, row) for name, row in ALL_LABELS[:2]] + [(name, row) for name, row in ERRORS[:1]]
+    for dataset, title in (("nw_ucla", "NW-UCLA, cross-view"), ("berkeley_mhad", "Berkeley MHAD, cross-subject")):
+        for name, wanted in measures:
+            features = "states" if wanted["task"] != "inpaint_hidden" else None
+            values: dict[str, dict[int, float]] = {"float32": {}, "bf16": {}}
+            like = {"dataset": dataset, "method": "inpainting", "features": features, "condition": "F", **wanted}
+            for row in rows:
+                if all(row[key] == value for key, value in like.items()):
+                    values[row["changes"].get("precision", "float32")][row["seed"]] = row["value"]
+            both = sorted(set(values["float32"]) & set(values["bf16"]))
+            if not both:
+                continue
+            error = wanted["task"] == "inpaint_hidden"
+            factor, digits = (1, 4) if error else (100, 1)
+            cells = [_spread([values[kind][seed] for seed in both], factor, digits) for kind in ("float32", "bf16")]
+            gaps = [factor * (values["bf16"][seed] - values["float32"][seed]) for seed in both]
+            cells.append(_spread(gaps, 1, digits))
+            text.append(f"| {title}, {'hidden error' if error else name} | {len(both)} | " + " | ".join(cells) + " |")
+    return "\n".join(text)
+
+
+def performance() -> dict[str, str]:
+    """The text between each pair of marks of docs/performance.md."""
+    found = {}
+    for file in sorted(FIGURES.glob("*.json")):
+        table = json.loads(file.read_text(encoding="utf-8"))
+        found[file.stem] = _FIGURES[file.stem](table)
+    return found
+
+
+def _lines(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in (heads, ["---"] * len(heads), *rows))
+
+
+def _training(table: Row) -> str:
+    def times(value: float | None) -> str:
+        return "" if value is None else f"{value:.2f}"
+
+    rows = [
+        (
+            size,
+            row["way"],
+            f"{row['ms_per_step']:,.0f}",
+            f"{row['frames_per_second']:,.0f}",
+            f"{row['gflops']:.1f}",
+            f"{row['matrix_gflops']:.1f}",
+            f"{row['share']:.0%}",
+            times(row["times_plain"]),
+            times(row["times_field"]),
+        )
+        for size, ways in table["sizes"].items()
+        for row in ways
+    ]
+    heads = ("size", "way", "ms a step", "valid frames/s", "GFLOP/s", "matrix products", "share", "x plain", "x field")
+    return _lines(heads, rows)
+
+
+def _recurrent(table: Row) -> str:
+    rows = [
+        (
+            row["cell"],
+            str(row["units"]),
+            str(row["directions"]),
+            f"{row['scan_ms']:.1f}",
+            f"{row['packed_ms'] / row['scan_ms']:.2f}",
+            f"{row['padded_ms'] / row['scan_ms']:.2f}",
+        )
+        for row in table["rows"]
+    ]
+    return _lines(("cell", "units", "directions", "scan, ms", "x PyTorch packed", "x PyTorch padded"), rows)
+
+
+def _inference(table: Row) -> str:
+    rates, ms = table["frames_per_second"], table["one_sequence_ms"]
+    bare = rates["bare encoder"]
+    speed = _lines(
+        ("", "valid frames/s", "of the bare encoder"),
+        [(name, f"{rate:,.0f}", f"{rate / bare:.0%}") for name, rate in rates.items()],
+    )
+    single = _lines(
+        ("one sequence of 35 frames", "median, ms", "95 % below, ms"),
+        [(preset, f"{row['median']:.2f}", f"{row['p95']:.2f}") for preset, row in ms.items()],
+    )
+    peaks = _lines(("sequences", "peak memory of `embed`, MB"), [(t, str(mb)) for t, mb in table["peak_mb"].items()])
+    return "\n\n".join((speed, single, peaks))
+
+
+def _scaling(table: Row) -> str:
+    first = table["rows"][0]
+    rows = [
+        (
+            f"{row['recordings']:,}",
+            f"{row['frames']:,}",
+            f"{row['peak_mb']:.0f}",
+            f"{row['peak_mb'] / first['peak_mb'] - 1:+.1%}",
+            f"{row['prepare_s']:.1f}",
+            f"{row['prepare_s'] / row['recordings'] * 1000:.2f}",
+            f"{row['step_ms']:.0f}",
+        )
+        for row in table["rows"]
+    ]
+    heads = (
+        "recordings",
+        "frames",
+        "peak MB",
+        "beside the first",
+        "s to the first step",
+        "ms a recording",
+        "ms a step",
+    )
+    return _lines(heads, rows)
+
+
+_FIGURES = {"training": _training, "recurrent": _recurrent, "inference": _inference, "scaling": _scaling}
 
 
 def _accuracies(rows: Sequence[Row], columns: Sequence[tuple[str, Row]]) -> str:
@@ -115,27 +253,32 @@ def _distinct(rows: Iterable[Row]) -> list[float]:
     return list({(row["seed"], row["sampling"]): row["value"] for row in rows}.values())
 
 
-def filled(page: str, found: Mapping[str, str]) -> str:
-    """The page with the tables between their marks."""
-    for mark, text in found.items():
+def filled(page: Path, found: Mapping[str, str]) -> str:
+    """A page with the tables between its marks."""
+    text = page.read_text(encoding="utf-8")
+    for mark, table in found.items():
         pattern = re.compile(rf"(<!-- table: {re.escape(mark)} -->\n).*?(<!-- end -->)", re.DOTALL)
-        page, count = pattern.subn(lambda match, text=text: f"{match[1]}\n{text}\n\n{match[2]}", page)  # type: ignore[misc]
+        text, count = pattern.subn(lambda match, table=table: f"{match[1]}\n{table}\n\n{match[2]}", text)  # type: ignore[misc]
         if count != 1:
-            raise SystemExit(f"{PAGE}: expected the marks of {mark!r} once, found {count}")
-    return page
+            raise SystemExit(f"{page}: expected the marks of {mark!r} once, found {count}")
+    return text
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    rows = [row for file in sorted(ROWS.glob("*.jsonl")) for row in read_rows(file)]
-    page = PAGE.read_text(encoding="utf-8")
-    new = filled(page, tables(rows))
-    if check and new != page:
-        sys.exit(f"{PAGE}: does not hold what the rows in {ROWS} say; run python benchmarks/results_tables.py")
-    if not check:
-        PAGE.write_text(new, encoding="utf-8")
+    rows = [
+        {**row, "short": "-300-" in file.stem}  # the runs that compare precisions stand in no other table
+        for file in sorted(ROWS.glob("*.jsonl"))
+        for row in read_rows(file)
+    ]
+    for page, found in ((RESULTS, tables(rows)), (PERFORMANCE, performance())):
+        new = filled(page, found)
+        if not check:
+            page.write_text(new, encoding="utf-8")
+        elif new != page.read_text(encoding="utf-8"):
+            sys.exit(f"{page}: does not hold what the files say; run python benchmarks/results_tables.py")
 
 
 if __name__ == "__main__":

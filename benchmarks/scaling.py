@@ -1,6 +1,6 @@
 """Training as the data grow: peak memory (flat) and time (linear).
 
-    python benchmarks/scaling.py [FOLDER] [--sequences N] [--times 1,4,16,20] [--steps N] [--preset P] [--out JSON]
+    python benchmarks/scaling.py [FOLDER] [--sequences N] [--times 1,4,16,20] [--steps N] [--preset P] [--json FILE]
                                  [--plot PNG]
 
 Writes data sets of N, 4 N, ... recordings of procedural motion (1 to 4 s at 30 frames/s, 20 joints) into FOLDER (a
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--preset", default="small")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="a JSON file for the figures")
+    parser.add_argument("--json", type=Path, help="a file for the figures")
     parser.add_argument("--plot", type=Path, help="a PNG file for the picture")
     parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -146,13 +146,13 @@ def main() -> None:
             if len(rows) == 1:
                 print(" ".join(f"{key:>14}" for key in rows[0]))
             print(" ".join(f"{value:>14}" for value in rows[-1].values()), flush=True)
-    if arguments.out is not None:
+    if arguments.json is not None:
         import torch
 
         versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
         settings = {"steps": arguments.steps, "preset": arguments.preset, "workers": arguments.workers}
         table = {"command": sys.argv[1:], "versions": versions, "threads": torch.get_num_threads(), **settings}
-        arguments.out.write_text(json.dumps({**table, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+        arguments.json.write_text(json.dumps({**table, "rows": rows}, indent=1) + "\n", encoding="utf-8")
     if arguments.plot is not None:
         draw(rows, arguments.plot)
 
