@@ -80,6 +80,31 @@ def test_results_come_in_order_and_tasks_are_taken_as_they_are_needed(threads: A
         assert list(results) == []
 
 
+def _who(_: int) -> str:
+    time.sleep(0.01)
+    return str(distributed.get_worker().address)
+
+
+def test_workers_that_come_later_get_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout, "POLL", 0.05)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
+    ) as cluster:
+        taken: list[int] = []
+        results = ordered(_who, (taken.append(number) or number for number in range(10**9)), cluster.scheduler_address)
+        first = {next(results) for _ in range(5)}
+        assert len(first) == 1 and len(taken) - 5 < fanout.AHEAD
+        cluster.scale(4)
+        known, ahead = set(first), 0
+        for given in range(6, 3000):
+            known.add(next(results))
+            ahead = max(ahead, len(taken) - given)
+            if len(known) == 4 and ahead == 4 * fanout.AHEAD - 1:
+                break
+        assert (len(known), ahead) == (4, 4 * fanout.AHEAD - 1)
+        results.close()
+
+
 def test_results_that_nobody_wants_any_more_are_given_up(threads: Any) -> None:
     results = ordered(_later_is_faster, range(10**9), threads.scheduler_address)
     assert next(results) == 0

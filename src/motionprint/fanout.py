@@ -26,7 +26,7 @@ AHEAD = 2
 """Tasks in flight for each thread of the cluster: one that is worked on, one that waits or has its result fetched."""
 
 POLL = 1.0
-"""Seconds between looks at whether there still are workers."""
+"""Seconds between looks at which workers there are."""
 
 
 def ordered(
@@ -64,11 +64,13 @@ def ordered(
     waiting: deque[Any] = deque()
     versions = _versions(("motionprint", "numpy", *packages))
     try:
-        threads = _wait_for_threads(client, scheduler, timeout)
+        threads, looked = _wait_for_threads(client, scheduler, timeout), time.monotonic()
         _check_workers(client, scheduler, versions)
         for task in tasks:
             waiting.append(client.submit(_checked, function, task, versions, pure=False))
-            if len(waiting) >= AHEAD * threads:
+            if time.monotonic() - looked > POLL:  # the tasks of a batch system start one by one
+                threads, looked = _threads(client) or threads, time.monotonic()
+            while len(waiting) >= AHEAD * threads:
                 yield _result(client, waiting.popleft(), scheduler, timeout)
         while waiting:
             yield _result(client, waiting.popleft(), scheduler, timeout)
@@ -112,9 +114,16 @@ def _wait_for_threads(client: Any, scheduler: str, timeout: float) -> int:
     """How many threads all workers have together, once there is one."""
     try:
         client.wait_for_workers(1, timeout=timeout)
-        return max(1, sum(map(int, client.nthreads().values())))
     except OSError as error:
         raise _no_worker(scheduler, timeout) from error
+    return max(1, _threads(client))
+
+
+def _threads(client: Any) -> int:
+    """How many threads all workers have together; 0 where there is no worker, or the scheduler does not answer."""
+    with contextlib.suppress(OSError):  # a scheduler that is lost gives up its futures soon, which says so
+        return sum(map(int, client.nthreads().values()))
+    return 0
 
 
 def _check_workers(client: Any, scheduler: str, expected: dict[str, str]) -> None:
@@ -152,9 +161,8 @@ def _result(client: Any, future: Any, scheduler: str, timeout: float) -> Any:
         except Exception as error:
             if not isinstance(error, TimeoutError) or future.status not in ("pending", "finished"):
                 raise _explained(error, future.status, scheduler) from error
-        with contextlib.suppress(OSError):  # a scheduler that is lost gives up the future soon
-            if client.nthreads():
-                seen = time.monotonic()
+        if _threads(client):
+            seen = time.monotonic()
         if time.monotonic() - seen > timeout:
             raise _no_worker(scheduler, timeout)
 
