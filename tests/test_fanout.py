@@ -363,9 +363,41 @@ def test_workers_refuse_other_weights_and_paths_that_lead_nowhere(run: Run, data
 def test_a_worker_reads_a_data_set_that_was_replaced_anew(run: Run, tmp_path: Path) -> None:
     """A worker outlives commands; what it has opened may be another data set by the next one."""
     how = embedding._How("states", None, None, None, None, None, 1)
-    names = []
+    names, parts = [], []
     for recordings in (_recordings(2), _recordings(4)[2:]):
         write_dataset(tmp_path / "data", recordings, overwrite=True)
-        part = embedding._Range(0, "data", str(tmp_path / "data"), 2, open_dataset(tmp_path / "data").index)
-        names.append(embedding._work_there(embedding._job(run, how), part).rows["name"].to_pylist())
+        parts += list(embedding._ranges([tmp_path / "data"], how, {}))
+        names.append(embedding._work_there(embedding._job(run, how), parts[-1]).rows["name"].to_pylist())
     assert names == [["r0", "r1"], ["r2", "r3"]]
+    with pytest.raises(
+        DatasetError, match=r"positions\.npy: has changed since the data set was opened: expected \d+ b"
+    ):
+        embedding._work_there(embedding._job(run, how), parts[0])
+
+
+@pytest.mark.parametrize("cluster", [False, True])
+@pytest.mark.parametrize("change", ["cut", "replaced"])
+def test_a_data_set_that_changes_while_it_is_embedded(
+    run: Run, threads: Any, tmp_path: Path, cluster: bool, change: str
+) -> None:
+    """Here, one that was replaced can still be read; workers would read another under the index of the first."""
+    data = write_dataset(tmp_path / "data", _recordings()).folder
+    seen: list[str] = []
+
+    def act(done: int, total: int | None, text: str) -> None:
+        if not seen and change == "cut":
+            os.truncate(data / "positions.npy", 5000)
+        elif not seen:
+            write_dataset(data, _recordings()[::-1], overwrite=True)
+        seen.append(text)
+
+    def go(out: Path) -> None:
+        embed(run, [data], out, scheduler=threads.scheduler_address if cluster else None, report=act)
+
+    if change == "replaced" and not cluster:
+        go(tmp_path / "prints.parquet")
+        assert pq.read_table(tmp_path / "prints.parquet")["name"].unique().to_pylist() == [f"r{n}" for n in range(40)]
+    else:
+        with pytest.raises(DatasetError, match=r"positions\.npy: (has changed since|expected an array of positions)"):
+            go(tmp_path / "prints.parquet")
+        assert not (tmp_path / "prints.parquet").exists() and len(seen) < 6

@@ -156,6 +156,8 @@ class _Range:
     """Recordings of the whole source, where that is known."""
     index: Any = None
     """Of a data set: the rows of its index, a pandas table."""
+    written: tuple[int, int] | None = None
+    """Of a data set: what tells its frames from those of another one in the same place."""
     files: tuple[str, ...] = ()
     """The motion files, where it is no data set."""
 
@@ -173,7 +175,7 @@ def _ranges(
             for part in walk_dataset(given, 8 * RECORDINGS):
                 for first, last in _cut(part.lengths):
                     chosen = opened[path] = part[first:last]
-                    yield _Range(number, given, path, total, chosen.index)
+                    yield _Range(number, given, path, total, chosen.index, chosen.written)
         else:
             with open_files(given) as (source, names):
                 path = os.path.abspath(source.path)
@@ -311,7 +313,7 @@ def _source(part: _Range) -> MotionDataset | Source:
             f"{part.path}: expected every worker to read it at the same place as where the command was given, "
             f"found: {error.strerror}"
         ) from error
-    return _files(part.path, written) if part.index is None else open_part(part.path, part.index)
+    return _files(part.path, written) if part.index is None else open_part(part.path, part.index, part.written)
 
 
 @lru_cache(maxsize=1)
