@@ -7,9 +7,12 @@ import importlib
 import logging
 import os
 import re
+import signal
 import socket
+import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -189,6 +192,67 @@ def test_a_scheduler_that_is_lost() -> None:
         cluster.close()
         with pytest.raises(DatasetError, match=r": the Dask scheduler was lost before the work was done$"):
             list(results)
+
+
+SHORT_LIVED = """
+import os, signal, time
+from distributed import LocalCluster
+with LocalCluster(
+    n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", protocol="tcp://"
+) as cluster:
+    print(cluster.scheduler_address, flush=True)
+    while not cluster.scheduler.tasks:
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are not killed like this here")
+def test_the_command_line_says_in_one_line_that_a_scheduler_was_killed(run: Run, dataset: Path, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", SHORT_LIVED], stdout=subprocess.PIPE, text=True) as scheduler:
+        assert scheduler.stdout is not None
+        address = scheduler.stdout.readline().strip()
+        command = [
+            sys.executable,
+            "-m",
+            "motionprint",
+            "embed",
+            run.folder,
+            dataset,
+            "--out",
+            tmp_path / "prints.parquet",
+        ]
+        try:
+            done = subprocess.run(
+                [*map(str, command), "--scheduler", address, "--quiet"], capture_output=True, text=True, check=False
+            )
+        finally:
+            scheduler.kill()
+    said = f"motionprint: {address}: the Dask scheduler was lost before the work was done\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dask_warns_of_no_versions_meanwhile_and_logs_as_before_afterwards(
+    threads: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = distributed.versions.get_versions
+
+    def other() -> dict[str, Any]:
+        found: dict[str, Any] = told()
+        found["packages"]["msgpack"] = "0.0"
+        return found
+
+    monkeypatch.setattr(distributed.versions, "get_versions", other)  # of the client: the worker has said its own
+    with pytest.warns(distributed.versions.VersionMismatchWarning, match="msgpack"):
+        distributed.Client(threads.scheduler_address, set_as_default=False).close()
+    logger = logging.getLogger("distributed.client")
+    before = warnings.filters[:], logger.level
+    results = ordered(abs, [-1, -2], threads.scheduler_address)
+    assert next(results) == 1 and logger.level == logging.CRITICAL
+    assert list(results) == [2]
+    assert (warnings.filters[:], logger.level) == before
 
 
 def test_workers_that_die_over_a_task_are_not_tried_for_ever() -> None:

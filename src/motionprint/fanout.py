@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import logging
 import time
+import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,9 +62,22 @@ def ordered(
     if scheduler is None:
         yield from map(function, tasks)
         return
-    client = _connect(scheduler, timeout)
+    distributed = _distributed()
+    with _quiet(distributed):
+        yield from _ordered(distributed, function, tasks, scheduler, ("motionprint", "numpy", *packages), timeout)
+
+
+def _ordered(
+    distributed: Any,
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    scheduler: str,
+    packages: Sequence[str],
+    timeout: float,
+) -> Generator[Result, None, None]:
+    client = _connect(distributed, scheduler, timeout)
     waiting: deque[Any] = deque()
-    versions = _versions(("motionprint", "numpy", *packages))
+    versions = _versions(packages)
     try:
         threads, looked = _wait_for_threads(client, scheduler, timeout), time.monotonic()
         _check_workers(client, scheduler, versions)
@@ -80,14 +95,35 @@ def ordered(
         client.close(timeout=timeout)
 
 
-def _connect(scheduler: str, timeout: float) -> Any:
+def _distributed() -> Any:
     try:
-        distributed = importlib.import_module("distributed")
+        return importlib.import_module("distributed")
     except ImportError as error:
         raise SettingsError(
             f"a scheduler needs Dask: expected the package distributed (pip install 'motionprint[cluster]'): {error}"
         ) from error
 
+
+@contextlib.contextmanager
+def _quiet(distributed: Any) -> Iterator[None]:
+    """Whatever fails is raised here, in one line: Dask's client logs it too, in many lines and from another thread.
+
+    It also warns of every version that differs somewhere; those that matter are looked at here.
+    """
+    loggers = [logging.getLogger(f"distributed.{part}") for part in ("client", "core", "comm")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _connect(distributed: Any, scheduler: str, timeout: float) -> Any:
     async def greet() -> None:
         security = distributed.Security().get_connection_args("client")
         comm = await distributed.comm.connect(address, timeout=timeout, **security)
