@@ -297,6 +297,46 @@ def test_workers_without_motionprint_are_refused_and_live_on(processes: Any) -> 
     assert list(ordered(abs, [-1], address)) == [1]
 
 
+def test_workers_that_do_not_say_their_versions() -> None:
+    def spoil(what: str) -> None:
+        import os
+        import sys
+        import time
+
+        class Module:
+            __spec__ = None
+
+            @property
+            def __version__(self) -> str:
+                if what == "hangs":
+                    time.sleep(2)
+                    return "1.0"
+                if what == "fails":
+                    raise OSError("libcudart.so.12: cannot open\nshared object file")
+                os._exit(3)
+
+        sys.modules["spoilt"] = Module()  # type: ignore[assignment]
+
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        for what, timeout, found in (
+            ("fails", 30, "OSError: libcudart.so.12: cannot open shared object file"),
+            ("hangs", 0.5, "no answer"),
+            ("ends", 30, r"\w+: .*"),
+        ):
+            client.run(spoil, what)
+            message = (
+                rf"^tcp://head: expected every worker to say its versions within {timeout} s, found {found} on tcp:"
+            )
+            with pytest.raises(DatasetError, match=message) as error:
+                fanout._check_workers(client, "tcp://head", {"spoilt": "1.0"}, timeout)
+            assert "\n" not in str(error.value)
+
+
 def test_a_scheduler_without_motionprint_is_told_apart() -> None:
     """Dask's own words for it, which are several lines."""
     error = RuntimeError("Error during deserialization of the task graph. This frequently\noccurs if")

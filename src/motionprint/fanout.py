@@ -6,6 +6,7 @@ with whoever asks: tasks name files by absolute paths, workers open them by them
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import json
@@ -57,7 +58,8 @@ def ordered(
     SettingsError
         If Dask is not installed, or a worker has no motionprint or another version of it or of one of ``packages``.
     DatasetError
-        If the scheduler cannot be reached or is lost, there is no worker, or workers die over a task.
+        If the scheduler cannot be reached or is lost, there is no worker, one does not say its versions, or workers die
+        over a task.
     """
     if scheduler is None:
         yield from map(function, tasks)
@@ -80,7 +82,7 @@ def _ordered(
     versions = _versions(packages)
     try:
         threads, looked = _wait_for_threads(client, scheduler, timeout), time.monotonic()
-        _check_workers(client, scheduler, versions)
+        _check_workers(client, scheduler, versions, timeout)
         for task in tasks:
             waiting.append(client.submit(_checked, function, task, versions, pure=False))
             if time.monotonic() - looked > POLL:  # the tasks of a batch system start one by one
@@ -162,7 +164,7 @@ def _threads(client: Any) -> int:
     return 0
 
 
-def _check_workers(client: Any, scheduler: str, expected: dict[str, str]) -> None:
+def _check_workers(client: Any, scheduler: str, expected: dict[str, str], timeout: float) -> None:
     """Refuse workers that could not do the work: a worker that cannot read a task ends without a word."""
 
     def look(packages: list[str]) -> dict[str, str | None]:  # sent by value: a worker need not have this module
@@ -176,7 +178,22 @@ def _check_workers(client: Any, scheduler: str, expected: dict[str, str]) -> Non
                 found[package] = None
         return found
 
-    for worker, versions in client.run(look, list(expected)).items():
+    async def ask(worker: str) -> Any:  # one by one, for the name of one that hangs
+        answers = client.run(look, list(expected), workers=[worker], on_error="return")
+        return (await asyncio.wait_for(answers, timeout))[worker]
+
+    async def ask_all() -> dict[str, Any]:
+        workers = list(await client.nthreads())
+        return dict(zip(workers, await asyncio.gather(*map(ask, workers), return_exceptions=True), strict=True))
+
+    for worker, versions in client.sync(ask_all).items():
+        if isinstance(versions, BaseException):  # of a worker that is lost, or an import that fails in its own way
+            said = f"{type(versions).__name__}: {versions}"
+            found = "no answer" if isinstance(versions, TimeoutError) else " ".join(said.split())
+            raise DatasetError(
+                f"{scheduler}: expected every worker to say its versions within {timeout:g} s, "
+                f"found {found} on {worker}"
+            ) from versions
         for package, version in versions.items():
             if version != expected[package]:
                 raise SettingsError(
