@@ -28,6 +28,7 @@ from motionprint.store import DatasetWriter, open_dataset, write_dataset
 from motionprint.store.atomic import Kind, new_file, new_folder
 from motionprint.store.dataset import COLUMNS, FILES, count_sequences, open_part, walk_dataset
 from motionprint.store.describe import describe
+from motionprint.store.writer import ROW_GROUP
 
 CHAIN = Skeleton.from_tree(["a", "b", "c"], [-1, 0, 1])
 
@@ -242,6 +243,15 @@ def test_a_walk_refuses_what_opening_refuses(folder: Path, tmp_path: Path) -> No
     for broken in (lambda: list(walk_dataset(folder)), lambda: count_sequences(folder)):
         with pytest.raises(DatasetError, match=r"index.parquet: expected a Parquet table: "):
             broken()
+
+
+def test_an_index_is_written_in_groups_that_a_walk_holds_one_of(tmp_path: Path) -> None:
+    frame = np.zeros((1, 3, 3), np.float32)
+    count = 2 * ROW_GROUP + 5
+    data = write_dataset(tmp_path / "data", (SkeletonSequence(frame, 30, CHAIN, name=f"n{n}") for n in range(count)))
+    groups = pq.ParquetFile(data.folder / "index.parquet").metadata
+    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [ROW_GROUP, ROW_GROUP, 5]
+    assert [name for part in walk_dataset(data.folder) for name in part.names] == data.names
 
 
 def test_a_walk_past_the_end_of_frames_that_were_cut_is_an_error_not_a_crash(folder: Path) -> None:

@@ -84,7 +84,8 @@ def embed(
     they do not say themselves, as for `motionprint.read`: the same as when the run's data set was prepared.
 
     The table has name, source, person, start, end (seconds), label, subject, print (R values). It is written bit by
-    bit: the memory that this takes does not depend on the number of recordings.
+    bit: the memory that this takes does not depend on the number of recordings of a data set folder. Of a folder or an
+    archive of motion files, the names of all files are held.
 
     ``scheduler`` is the address or the scheduler file of a Dask cluster whose workers read the run and the sources
     by the same paths; the table is then the same to the byte (docs/clusters.md says under which conditions).
