@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -477,6 +477,19 @@ def test_a_worker_reads_a_data_set_that_was_replaced_anew(run: Run, tmp_path: Pa
         DatasetError, match=r"positions\.npy: has changed since the data set was opened: expected \d+ b"
     ):
         embedding._work_there(embedding._job(run, how), parts[0])
+
+
+def test_a_worker_lists_files_once_for_every_command(
+    run: Run, make_takes: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    takes = make_takes(tmp_path / "takes")
+    how = embedding._How("states", None, None, None, None, None, 1)
+    job, part = embedding._job(run, how), embedding._Range(0, "takes", str(takes), files=("wave/anna_0.bvh",))
+    source = embedding._source(job, part)
+    assert len(source.names()) == 18
+    (takes / "wave" / "body.asf").write_text("found for AMC files that lie beside it", encoding="utf-8")
+    assert embedding._source(job, part) is source
+    assert "wave/body.asf" in embedding._source(embedding._job(run, how), part).names()
 
 
 @pytest.mark.parametrize("cluster", [False, True])

@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -271,6 +272,8 @@ class _Job:
     model_hash: str
     threads: int
     """Threads of a matrix product: with another number it may be cut otherwise, and round otherwise."""
+    token: str
+    """Another one for every command."""
 
 
 def _job(run: Run, how: _How) -> _Job:
@@ -278,7 +281,7 @@ def _job(run: Run, how: _How) -> _Job:
         raise SettingsError("expected a run that was loaded from a folder with a scheduler, found one in memory")
     if how.skeleton is not None:
         how = replace(how, skeleton=os.path.abspath(how.skeleton))
-    return _Job(how, os.path.abspath(run.folder), str(run.device), run.model_hash, torch.get_num_threads())
+    return _Job(how, os.path.abspath(run.folder), str(run.device), run.model_hash, torch.get_num_threads(), uuid4().hex)
 
 
 _alone = threading.Lock()
@@ -290,7 +293,7 @@ def _work_there(job: _Job, part: _Range) -> _Part:
         before = torch.get_num_threads()
         torch.set_num_threads(job.threads)
         try:
-            return _work(_run(job.run, job.device, job.model_hash), job.how, _source(part), part)
+            return _work(_run(job.run, job.device, job.model_hash), job.how, _source(job, part), part)
         finally:
             torch.set_num_threads(before)
 
@@ -306,20 +309,23 @@ def _run(folder: str, device: str, model_hash: str) -> Run:
     return run
 
 
-def _source(part: _Range) -> MotionDataset | Source:
+def _source(job: _Job, part: _Range) -> MotionDataset | Source:
     try:
-        written = Path(part.path).stat().st_mtime_ns
+        os.stat(part.path)
     except OSError as error:
         raise DatasetError(
             f"{part.path}: expected every worker to read it at the same place as where the command was given, "
             f"found: {error.strerror}"
         ) from error
-    return _files(part.path, written) if part.index is None else open_part(part.path, part.index, part.written)
+    return _files(part.path, job.token) if part.index is None else open_part(part.path, part.index, part.written)
 
 
 @lru_cache(maxsize=1)
-def _files(path: str, written: int) -> Source:
-    """A source of motion files, opened once for all of its ranges unless it has been ``written`` to since."""
+def _files(path: str, token: str) -> Source:
+    """A source of motion files, opened once for all of its ranges.
+
+    Not by the time of the folder, which is that of before when a file comes into a folder within it.
+    """
     return Source.open(path)
 
 
