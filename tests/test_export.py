@@ -54,7 +54,7 @@ def _untrained(method: str = "inpainting", **changes: Any) -> Run:
 
 def _sequences(inputs: int, count: int = 100, seed: int = 0) -> list[Frames]:
     random = np.random.default_rng(seed)
-    return [random.uniform(-1, 1, (n, inputs)).astype(np.float32) for n in random.integers(2, 61, count)]
+    return [random.uniform(-1, 1, (n, inputs)).astype(np.float32) for n in random.integers(1, 61, count)]
 
 
 def _padded(sequences: list[Frames], filling: float) -> tuple[Frames, npt.NDArray[np.int64]]:
@@ -133,6 +133,11 @@ def test_onnxruntime_computes_what_we_compute(case: str, features: str, tmp_path
     found = session.run(None, {"frames": frames[order], "lengths": lengths[order]})
     for name, value in zip(FEATURES[features], found, strict=True):
         _close(value, expected[name][order])
+    first = [sequence[:1] for sequence in sequences]
+    expected = _expected(run, first)
+    found = session.run(None, {"frames": np.stack(first), "lengths": np.ones(len(first), np.int64)})  # T = 1
+    for name, value in zip(FEATURES[features], found, strict=True):
+        _close(value, expected[name])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -182,9 +187,11 @@ for case in sys.argv[2:]:
         batch = module(frames, lengths)
         single = [module(frames[n : n + 1, :t], lengths[n : n + 1]) for n, t in enumerate(lengths.tolist())]
         turned = module(frames.flip(0), lengths.flip(0))
+        first = module(frames[:, :1], torch.ones_like(lengths))  # T = 1
     for name in batch:
         alone = torch.cat([each[name] for each in single])
-        np.savez(folder / f"{case}-{name}.npz", batch=batch[name], alone=alone, turned=turned[name].flip(0))
+        ways = {"batch": batch[name], "alone": alone, "turned": turned[name].flip(0), "first": first[name]}
+        np.savez(folder / f"{case}-{name}.npz", **ways)
 assert "motionprint" not in sys.modules
 """
 
@@ -193,12 +200,13 @@ assert "motionprint" not in sys.modules
 def test_plain_torch_computes_what_we_compute(tmp_path: Path) -> None:
     """Without motionprint, in a process of its own, without a warning."""
     features = {"small": "both", "gru3": "F", "lstm1": "states"}
-    expected = {}
+    expected, firsts = {}, {}
     for case in features:
         run = _untrained(**CASES[case])
         export(run, tmp_path / f"{case}.pt2", format="torch", features=features[case])
         sequences = _sequences(run.recipe.inputs)
         expected[case] = _expected(run, sequences)
+        firsts[case] = _expected(run, [sequence[:1] for sequence in sequences])
         frames, lengths = _padded(sequences, np.nan)
         np.savez(tmp_path / f"{case}.npz", frames=frames, lengths=lengths)
     command = [sys.executable, "-c", ELSEWHERE, str(tmp_path), *features]
@@ -213,6 +221,7 @@ def test_plain_torch_computes_what_we_compute(tmp_path: Path) -> None:
             found = np.load(tmp_path / f"{case}-{name}.npz")
             for way in ("batch", "alone", "turned"):
                 _close(found[way], expected[case][name])
+            _close(found["first"], firsts[case][name])
 
 
 def test_a_torch_archive_says_nothing_of_the_machine_that_made_it(trained: Run, tmp_path: Path) -> None:

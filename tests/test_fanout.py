@@ -7,10 +7,13 @@ import importlib
 import logging
 import os
 import re
+import signal
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +81,31 @@ def test_results_come_in_order_and_tasks_are_taken_as_they_are_needed(threads: A
             assert next(results) == number * number
             assert len(taken) <= number + ahead
         assert list(results) == []
+
+
+def _who(_: int) -> str:
+    time.sleep(0.01)
+    return str(distributed.get_worker().address)
+
+
+def test_workers_that_come_later_get_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout, "POLL", 0.05)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
+    ) as cluster:
+        taken: list[int] = []
+        results = ordered(_who, (taken.append(number) or number for number in range(10**9)), cluster.scheduler_address)
+        first = {next(results) for _ in range(5)}
+        assert len(first) == 1 and len(taken) - 5 < fanout.AHEAD
+        cluster.scale(4)
+        known, ahead = set(first), 0
+        for given in range(6, 3000):
+            known.add(next(results))
+            ahead = max(ahead, len(taken) - given)
+            if len(known) == 4 and ahead == 4 * fanout.AHEAD - 1:
+                break
+        assert (len(known), ahead) == (4, 4 * fanout.AHEAD - 1)
+        results.close()
 
 
 def test_results_that_nobody_wants_any_more_are_given_up(threads: Any) -> None:
@@ -166,6 +194,67 @@ def test_a_scheduler_that_is_lost() -> None:
             list(results)
 
 
+SHORT_LIVED = """
+import os, signal, time
+from distributed import LocalCluster
+with LocalCluster(
+    n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", protocol="tcp://"
+) as cluster:
+    print(cluster.scheduler_address, flush=True)
+    while not cluster.scheduler.tasks:
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are not killed like this here")
+def test_the_command_line_says_in_one_line_that_a_scheduler_was_killed(run: Run, dataset: Path, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", SHORT_LIVED], stdout=subprocess.PIPE, text=True) as scheduler:
+        assert scheduler.stdout is not None
+        address = scheduler.stdout.readline().strip()
+        command = [
+            sys.executable,
+            "-m",
+            "motionprint",
+            "embed",
+            run.folder,
+            dataset,
+            "--out",
+            tmp_path / "prints.parquet",
+        ]
+        try:
+            done = subprocess.run(
+                [*map(str, command), "--scheduler", address, "--quiet"], capture_output=True, text=True, check=False
+            )
+        finally:
+            scheduler.kill()
+    said = f"motionprint: {address}: the Dask scheduler was lost before the work was done\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dask_warns_of_no_versions_meanwhile_and_logs_as_before_afterwards(
+    threads: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = distributed.versions.get_versions
+
+    def other() -> dict[str, Any]:
+        found: dict[str, Any] = told()
+        found["packages"]["msgpack"] = "0.0"
+        return found
+
+    monkeypatch.setattr(distributed.versions, "get_versions", other)  # of the client: the worker has said its own
+    with pytest.warns(distributed.versions.VersionMismatchWarning, match="msgpack"):
+        distributed.Client(threads.scheduler_address, set_as_default=False).close()
+    logger = logging.getLogger("distributed.client")
+    before = warnings.filters[:], logger.level
+    results = ordered(abs, [-1, -2], threads.scheduler_address)
+    assert next(results) == 1 and logger.level == logging.CRITICAL
+    assert list(results) == [2]
+    assert (warnings.filters[:], logger.level) == before
+
+
 def test_workers_that_die_over_a_task_are_not_tried_for_ever() -> None:
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.CRITICAL
@@ -206,6 +295,46 @@ def test_workers_without_motionprint_are_refused_and_live_on(processes: Any) -> 
             list(ordered(abs, [1], address))
         client.run(show)
     assert list(ordered(abs, [-1], address)) == [1]
+
+
+def test_workers_that_do_not_say_their_versions() -> None:
+    def spoil(what: str) -> None:
+        import os
+        import sys
+        import time
+
+        class Module:
+            __spec__ = None
+
+            @property
+            def __version__(self) -> str:
+                if what == "hangs":
+                    time.sleep(2)
+                    return "1.0"
+                if what == "fails":
+                    raise OSError("libcudart.so.12: cannot open\nshared object file")
+                os._exit(3)
+
+        sys.modules["spoilt"] = Module()  # type: ignore[assignment]
+
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        for what, timeout, found in (
+            ("fails", 30, "OSError: libcudart.so.12: cannot open shared object file"),
+            ("hangs", 0.5, "no answer"),
+            ("ends", 30, r"\w+: .*"),
+        ):
+            client.run(spoil, what)
+            message = (
+                rf"^tcp://head: expected every worker to say its versions within {timeout} s, found {found} on tcp:"
+            )
+            with pytest.raises(DatasetError, match=message) as error:
+                fanout._check_workers(client, "tcp://head", {"spoilt": "1.0"}, timeout)
+            assert "\n" not in str(error.value)
 
 
 def test_a_scheduler_without_motionprint_is_told_apart() -> None:
@@ -338,9 +467,55 @@ def test_workers_refuse_other_weights_and_paths_that_lead_nowhere(run: Run, data
 def test_a_worker_reads_a_data_set_that_was_replaced_anew(run: Run, tmp_path: Path) -> None:
     """A worker outlives commands; what it has opened may be another data set by the next one."""
     how = embedding._How("states", None, None, None, None, None, 1)
-    names = []
+    names, parts = [], []
     for recordings in (_recordings(2), _recordings(4)[2:]):
         write_dataset(tmp_path / "data", recordings, overwrite=True)
-        part = embedding._Range(0, "data", str(tmp_path / "data"), 2, open_dataset(tmp_path / "data").index)
-        names.append(embedding._work_there(embedding._job(run, how), part).rows["name"].to_pylist())
+        parts += list(embedding._ranges([tmp_path / "data"], how, {}))
+        names.append(embedding._work_there(embedding._job(run, how), parts[-1]).rows["name"].to_pylist())
     assert names == [["r0", "r1"], ["r2", "r3"]]
+    with pytest.raises(
+        DatasetError, match=r"positions\.npy: has changed since the data set was opened: expected \d+ b"
+    ):
+        embedding._work_there(embedding._job(run, how), parts[0])
+
+
+def test_a_worker_lists_files_once_for_every_command(
+    run: Run, make_takes: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    takes = make_takes(tmp_path / "takes")
+    how = embedding._How("states", None, None, None, None, None, 1)
+    job, part = embedding._job(run, how), embedding._Range(0, "takes", str(takes), files=("wave/anna_0.bvh",))
+    source = embedding._source(job, part)
+    assert len(source.names()) == 18
+    (takes / "wave" / "body.asf").write_text("found for AMC files that lie beside it", encoding="utf-8")
+    assert embedding._source(job, part) is source
+    assert "wave/body.asf" in embedding._source(embedding._job(run, how), part).names()
+
+
+@pytest.mark.parametrize("cluster", [False, True])
+@pytest.mark.parametrize("change", ["cut", "replaced"])
+def test_a_data_set_that_changes_while_it_is_embedded(
+    run: Run, threads: Any, tmp_path: Path, cluster: bool, change: str
+) -> None:
+    """Here, one that was replaced can still be read; workers would read another under the index of the first."""
+    data = write_dataset(tmp_path / "data", _recordings()).folder
+    seen: list[str] = []
+
+    def act(done: int, total: int | None, text: str) -> None:
+        if not seen and change == "cut":
+            with embedding._alone:  # not between a worker's look at the size and its copying, which nothing can help
+                os.truncate(data / "positions.npy", 5000)
+        elif not seen:
+            write_dataset(data, _recordings()[::-1], overwrite=True)
+        seen.append(text)
+
+    def go(out: Path) -> None:
+        embed(run, [data], out, scheduler=threads.scheduler_address if cluster else None, report=act)
+
+    if change == "replaced" and not cluster:
+        go(tmp_path / "prints.parquet")
+        assert pq.read_table(tmp_path / "prints.parquet")["name"].unique().to_pylist() == [f"r{n}" for n in range(40)]
+    else:
+        with pytest.raises(DatasetError, match=r"positions\.npy: (has changed since|expected an array of positions)"):
+            go(tmp_path / "prints.parquet")
+        assert not (tmp_path / "prints.parquet").exists() and len(seen) < 6

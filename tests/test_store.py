@@ -28,6 +28,7 @@ from motionprint.store import DatasetWriter, open_dataset, write_dataset
 from motionprint.store.atomic import Kind, new_file, new_folder
 from motionprint.store.dataset import COLUMNS, FILES, count_sequences, open_part, walk_dataset
 from motionprint.store.describe import describe
+from motionprint.store.writer import ROW_GROUP
 
 CHAIN = Skeleton.from_tree(["a", "b", "c"], [-1, 0, 1])
 
@@ -211,7 +212,7 @@ def test_a_walk_meets_every_sequence_once_and_its_parts_can_be_sent(
     parts = list(walk_dataset(folder, size))
     assert [len(part) for part in parts[:-1]] == [size] * (len(parts) - 1)
     assert sum(map(len, parts)) == count_sequences(folder) == 4
-    sent = [open_part(folder, pickle.loads(pickle.dumps(part.index))) for part in parts]
+    sent = [open_part(folder, *pickle.loads(pickle.dumps((part.index, part.written)))) for part in parts]
     for found in (parts, sent):
         for written, read in zip(sequences, (each for part in found for each in part), strict=True):
             np.testing.assert_array_equal(read.positions, written.positions)
@@ -234,7 +235,7 @@ def test_a_walk_refuses_what_opening_refuses(folder: Path, tmp_path: Path) -> No
     index = pd.read_parquet(folder / "index.parquet")
     np.save(folder / "positions.npy", np.zeros((19, 3, 3), np.float32))
     with pytest.raises(DatasetError, match=r"positions.npy: expected at least 20 frames, found 19$"):
-        open_part(folder, index)
+        open_part(folder, index, None)
     index.drop(columns="source").to_parquet(folder / "index.parquet")
     with pytest.raises(DatasetError, match=r"index.parquet: expected the columns name, .*; missing source$"):
         list(walk_dataset(folder))
@@ -242,6 +243,39 @@ def test_a_walk_refuses_what_opening_refuses(folder: Path, tmp_path: Path) -> No
     for broken in (lambda: list(walk_dataset(folder)), lambda: count_sequences(folder)):
         with pytest.raises(DatasetError, match=r"index.parquet: expected a Parquet table: "):
             broken()
+
+
+def test_an_index_is_written_in_groups_that_a_walk_holds_one_of(tmp_path: Path) -> None:
+    frame = np.zeros((1, 3, 3), np.float32)
+    count = 2 * ROW_GROUP + 5
+    data = write_dataset(tmp_path / "data", (SkeletonSequence(frame, 30, CHAIN, name=f"n{n}") for n in range(count)))
+    groups = pq.ParquetFile(data.folder / "index.parquet").metadata
+    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [ROW_GROUP, ROW_GROUP, 5]
+    assert [name for part in walk_dataset(data.folder) for name in part.names] == data.names
+
+
+def test_a_walk_past_the_end_of_frames_that_were_cut_is_an_error_not_a_crash(folder: Path) -> None:
+    first, second = walk_dataset(folder, 2)
+    os.truncate(folder / "positions.npy", 200)
+    for part in (first, second, second[1:]):
+        with pytest.raises(
+            DatasetError, match=r"positions\.npy: has changed since the data set was opened: .*found 200 "
+        ):
+            part[0]
+
+
+def test_a_part_is_not_opened_on_the_frames_of_another_data_set(
+    folder: Path, sequences: list[SkeletonSequence]
+) -> None:
+    """They may have the same shape, and be as many."""
+    (part,) = walk_dataset(folder)
+    size, time = part.written or (0, 0)
+    write_dataset(folder, sequences[::-1], overwrite=True)
+    os.utime(folder / "positions.npy", ns=(time + 1, time + 1))  # clocks may be coarse
+    with pytest.raises(
+        DatasetError, match=rf"positions\.npy: has changed .*expected {size} bytes .*found {size} bytes "
+    ):
+        open_part(folder, part.index, part.written)
 
 
 def test_opening_and_writing_hold_one_sequence_at_a_time(tmp_path: Path) -> None:

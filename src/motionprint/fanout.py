@@ -6,12 +6,15 @@ with whoever asks: tasks name files by absolute paths, workers open them by them
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import json
+import logging
 import time
+import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +29,7 @@ AHEAD = 2
 """Tasks in flight for each thread of the cluster: one that is worked on, one that waits or has its result fetched."""
 
 POLL = 1.0
-"""Seconds between looks at whether there still are workers."""
+"""Seconds between looks at which workers there are."""
 
 
 def ordered(
@@ -55,20 +58,36 @@ def ordered(
     SettingsError
         If Dask is not installed, or a worker has no motionprint or another version of it or of one of ``packages``.
     DatasetError
-        If the scheduler cannot be reached or is lost, there is no worker, or workers die over a task.
+        If the scheduler cannot be reached or is lost, there is no worker, one does not say its versions, or workers die
+        over a task.
     """
     if scheduler is None:
         yield from map(function, tasks)
         return
-    client = _connect(scheduler, timeout)
+    distributed = _distributed()
+    with _quiet(distributed):
+        yield from _ordered(distributed, function, tasks, scheduler, ("motionprint", "numpy", *packages), timeout)
+
+
+def _ordered(
+    distributed: Any,
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    scheduler: str,
+    packages: Sequence[str],
+    timeout: float,
+) -> Generator[Result, None, None]:
+    client = _connect(distributed, scheduler, timeout)
     waiting: deque[Any] = deque()
-    versions = _versions(("motionprint", "numpy", *packages))
+    versions = _versions(packages)
     try:
-        threads = _wait_for_threads(client, scheduler, timeout)
-        _check_workers(client, scheduler, versions)
+        threads, looked = _wait_for_threads(client, scheduler, timeout), time.monotonic()
+        _check_workers(client, scheduler, versions, timeout)
         for task in tasks:
             waiting.append(client.submit(_checked, function, task, versions, pure=False))
-            if len(waiting) >= AHEAD * threads:
+            if time.monotonic() - looked > POLL:  # the tasks of a batch system start one by one
+                threads, looked = _threads(client) or threads, time.monotonic()
+            while len(waiting) >= AHEAD * threads:
                 yield _result(client, waiting.popleft(), scheduler, timeout)
         while waiting:
             yield _result(client, waiting.popleft(), scheduler, timeout)
@@ -78,14 +97,35 @@ def ordered(
         client.close(timeout=timeout)
 
 
-def _connect(scheduler: str, timeout: float) -> Any:
+def _distributed() -> Any:
     try:
-        distributed = importlib.import_module("distributed")
+        return importlib.import_module("distributed")
     except ImportError as error:
         raise SettingsError(
             f"a scheduler needs Dask: expected the package distributed (pip install 'motionprint[cluster]'): {error}"
         ) from error
 
+
+@contextlib.contextmanager
+def _quiet(distributed: Any) -> Iterator[None]:
+    """Whatever fails is raised here, in one line: Dask's client logs it too, in many lines and from another thread.
+
+    It also warns of every version that differs somewhere; those that matter are looked at here.
+    """
+    loggers = [logging.getLogger(f"distributed.{part}") for part in ("client", "core", "comm")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _connect(distributed: Any, scheduler: str, timeout: float) -> Any:
     async def greet() -> None:
         security = distributed.Security().get_connection_args("client")
         comm = await distributed.comm.connect(address, timeout=timeout, **security)
@@ -112,12 +152,19 @@ def _wait_for_threads(client: Any, scheduler: str, timeout: float) -> int:
     """How many threads all workers have together, once there is one."""
     try:
         client.wait_for_workers(1, timeout=timeout)
-        return max(1, sum(map(int, client.nthreads().values())))
     except OSError as error:
         raise _no_worker(scheduler, timeout) from error
+    return max(1, _threads(client))
 
 
-def _check_workers(client: Any, scheduler: str, expected: dict[str, str]) -> None:
+def _threads(client: Any) -> int:
+    """How many threads all workers have together; 0 where there is no worker, or the scheduler does not answer."""
+    with contextlib.suppress(OSError):  # a scheduler that is lost gives up its futures soon, which says so
+        return sum(map(int, client.nthreads().values()))
+    return 0
+
+
+def _check_workers(client: Any, scheduler: str, expected: dict[str, str], timeout: float) -> None:
     """Refuse workers that could not do the work: a worker that cannot read a task ends without a word."""
 
     def look(packages: list[str]) -> dict[str, str | None]:  # sent by value: a worker need not have this module
@@ -131,7 +178,22 @@ def _check_workers(client: Any, scheduler: str, expected: dict[str, str]) -> Non
                 found[package] = None
         return found
 
-    for worker, versions in client.run(look, list(expected)).items():
+    async def ask(worker: str) -> Any:  # one by one, for the name of one that hangs
+        answers = client.run(look, list(expected), workers=[worker], on_error="return")
+        return (await asyncio.wait_for(answers, timeout))[worker]
+
+    async def ask_all() -> dict[str, Any]:
+        workers = list(await client.nthreads())
+        return dict(zip(workers, await asyncio.gather(*map(ask, workers), return_exceptions=True), strict=True))
+
+    for worker, versions in client.sync(ask_all).items():
+        if isinstance(versions, BaseException):  # of a worker that is lost, or an import that fails in its own way
+            said = f"{type(versions).__name__}: {versions}"
+            found = "no answer" if isinstance(versions, TimeoutError) else " ".join(said.split())
+            raise DatasetError(
+                f"{scheduler}: expected every worker to say its versions within {timeout:g} s, "
+                f"found {found} on {worker}"
+            ) from versions
         for package, version in versions.items():
             if version != expected[package]:
                 raise SettingsError(
@@ -152,9 +214,8 @@ def _result(client: Any, future: Any, scheduler: str, timeout: float) -> Any:
         except Exception as error:
             if not isinstance(error, TimeoutError) or future.status not in ("pending", "finished"):
                 raise _explained(error, future.status, scheduler) from error
-        with contextlib.suppress(OSError):  # a scheduler that is lost gives up the future soon
-            if client.nthreads():
-                seen = time.monotonic()
+        if _threads(client):
+            seen = time.monotonic()
         if time.monotonic() - seen > timeout:
             raise _no_worker(scheduler, timeout)
 

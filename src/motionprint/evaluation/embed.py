@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +85,8 @@ def embed(
     they do not say themselves, as for `motionprint.read`: the same as when the run's data set was prepared.
 
     The table has name, source, person, start, end (seconds), label, subject, print (R values). It is written bit by
-    bit: the memory that this takes does not depend on the number of recordings.
+    bit: the memory that this takes does not depend on the number of recordings of a data set folder. Of a folder or an
+    archive of motion files, the names of all files are held.
 
     ``scheduler`` is the address or the scheduler file of a Dask cluster whose workers read the run and the sources
     by the same paths; the table is then the same to the byte (docs/clusters.md says under which conditions).
@@ -156,6 +158,8 @@ class _Range:
     """Recordings of the whole source, where that is known."""
     index: Any = None
     """Of a data set: the rows of its index, a pandas table."""
+    written: tuple[int, int] | None = None
+    """Of a data set: what tells its frames from those of another one in the same place."""
     files: tuple[str, ...] = ()
     """The motion files, where it is no data set."""
 
@@ -173,7 +177,7 @@ def _ranges(
             for part in walk_dataset(given, 8 * RECORDINGS):
                 for first, last in _cut(part.lengths):
                     chosen = opened[path] = part[first:last]
-                    yield _Range(number, given, path, total, chosen.index)
+                    yield _Range(number, given, path, total, chosen.index, chosen.written)
         else:
             with open_files(given) as (source, names):
                 path = os.path.abspath(source.path)
@@ -268,6 +272,8 @@ class _Job:
     model_hash: str
     threads: int
     """Threads of a matrix product: with another number it may be cut otherwise, and round otherwise."""
+    token: str
+    """Another one for every command."""
 
 
 def _job(run: Run, how: _How) -> _Job:
@@ -275,7 +281,7 @@ def _job(run: Run, how: _How) -> _Job:
         raise SettingsError("expected a run that was loaded from a folder with a scheduler, found one in memory")
     if how.skeleton is not None:
         how = replace(how, skeleton=os.path.abspath(how.skeleton))
-    return _Job(how, os.path.abspath(run.folder), str(run.device), run.model_hash, torch.get_num_threads())
+    return _Job(how, os.path.abspath(run.folder), str(run.device), run.model_hash, torch.get_num_threads(), uuid4().hex)
 
 
 _alone = threading.Lock()
@@ -287,7 +293,7 @@ def _work_there(job: _Job, part: _Range) -> _Part:
         before = torch.get_num_threads()
         torch.set_num_threads(job.threads)
         try:
-            return _work(_run(job.run, job.device, job.model_hash), job.how, _source(part), part)
+            return _work(_run(job.run, job.device, job.model_hash), job.how, _source(job, part), part)
         finally:
             torch.set_num_threads(before)
 
@@ -303,20 +309,23 @@ def _run(folder: str, device: str, model_hash: str) -> Run:
     return run
 
 
-def _source(part: _Range) -> MotionDataset | Source:
+def _source(job: _Job, part: _Range) -> MotionDataset | Source:
     try:
-        written = Path(part.path).stat().st_mtime_ns
+        os.stat(part.path)
     except OSError as error:
         raise DatasetError(
             f"{part.path}: expected every worker to read it at the same place as where the command was given, "
             f"found: {error.strerror}"
         ) from error
-    return _files(part.path, written) if part.index is None else open_part(part.path, part.index)
+    return _files(part.path, job.token) if part.index is None else open_part(part.path, part.index, part.written)
 
 
 @lru_cache(maxsize=1)
-def _files(path: str, written: int) -> Source:
-    """A source of motion files, opened once for all of its ranges unless it has been ``written`` to since."""
+def _files(path: str, token: str) -> Source:
+    """A source of motion files, opened once for all of its ranges.
+
+    Not by the time of the folder, which is that of before when a file comes into a folder within it.
+    """
     return Source.open(path)
 
 

@@ -156,6 +156,11 @@ class MotionDataset:
                     f"{file}: has changed since the data set was opened: expected {_said(opened)}, found {_said(found)}"
                 )
 
+    @property
+    def written(self) -> tuple[int, int] | None:
+        """Bytes of its frames' file, and when that was written to (ns), as they were when it was opened."""
+        return self._stamps.get("positions.npy")
+
     def _refuse_shorter(self) -> None:
         """Frames past the end of a file that was cut cannot be read: the system ends a process that tries."""
         opened = self._stamps.get("positions.npy")
@@ -270,7 +275,7 @@ def open_dataset(folder: str | Path) -> MotionDataset:
         If it is not a data set folder, or its files do not agree with each other: the text names what differs.
     """
     path, positions, skeleton = _frames(folder)
-    stamps = {name: _stamp(path / name) for name in ("positions.npy", "index.parquet")}
+    stamps = _stamps(path)
     index = _index(path / "index.parquet", len(positions))
     protocols = _json(path / "protocols.json")
     if protocols:
@@ -282,7 +287,7 @@ def walk_dataset(folder: str | Path, size: int = _BLOCK) -> Iterator[MotionDatas
     """A data set folder part by part, of ``size`` sequences each: not even its index is held as a whole.
 
     Parts know no protocols, and names are not looked at across parts. To send one to another process, send its
-    ``index`` and `open_part` it there.
+    ``index`` and ``written``, and `open_part` it there.
 
     Raises
     ------
@@ -293,6 +298,7 @@ def walk_dataset(folder: str | Path, size: int = _BLOCK) -> Iterator[MotionDatas
     import pyarrow.parquet as pq
 
     path, positions, skeleton = _frames(folder)
+    stamps = _stamps(path)
     where = path / "index.parquet"
     frames = 0
     try:
@@ -303,7 +309,7 @@ def walk_dataset(folder: str | Path, size: int = _BLOCK) -> Iterator[MotionDatas
                 index = batch.to_pandas()
                 _check_texts(where, index)
                 frames = _check_numbers(where, index, frames)
-                yield MotionDataset(path, positions, index, skeleton, {}, {})
+                yield MotionDataset(path, positions, index, skeleton, {}, {}, stamps=stamps)
     except (OSError, ValueError, pa.ArrowException) as error:
         if isinstance(error, DatasetError):
             raise
@@ -311,13 +317,22 @@ def walk_dataset(folder: str | Path, size: int = _BLOCK) -> Iterator[MotionDatas
     _check_frames(where, frames, len(positions))
 
 
-def open_part(folder: str | Path, index: pd.DataFrame) -> MotionDataset:
-    """The sequences of a data set folder that these rows of its index, from `walk_dataset`, describe."""
+def open_part(folder: str | Path, index: pd.DataFrame, written: tuple[int, int] | None) -> MotionDataset:
+    """The sequences of a data set folder that these rows of its index, from `walk_dataset`, describe.
+
+    Raises
+    ------
+    DatasetError
+        If its frames are not those that the part was made of, whose ``written`` this is, or not a data set's.
+    """
     path, positions, skeleton = _frames(folder)
+    stamps = {} if written is None else {"positions.npy": written}
+    part = MotionDataset(path, positions, index, skeleton, {}, {}, stamps=stamps)
+    part.check_unchanged()
     frames = int((index["offset"] + index["length"]).max())
     if frames > len(positions):
         raise DatasetError(f"{path / 'positions.npy'}: expected at least {frames} frames, found {len(positions)}")
-    return MotionDataset(path, positions, index, skeleton, {}, {})
+    return part
 
 
 def count_sequences(folder: str | Path) -> int:
@@ -361,6 +376,10 @@ _Stamp = tuple[int, int]
 def _stamp(file: Path) -> _Stamp:
     found = file.stat()
     return found.st_size, found.st_mtime_ns
+
+
+def _stamps(folder: Path) -> dict[str, _Stamp]:
+    return {name: _stamp(folder / name) for name in ("positions.npy", "index.parquet")}
 
 
 def _said(stamp: _Stamp) -> str:

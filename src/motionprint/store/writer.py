@@ -25,6 +25,9 @@ __all__ = ["DatasetWriter", "Protocols", "duplicates", "write_dataset"]
 Protocols = dict[str, list[dict[str, list[str]]]]
 """Protocol -> folds -> ``train`` and ``test`` -> names."""
 
+ROW_GROUP = 1 << 14
+"""Sequences of a row group of the index: whoever walks through it holds the bytes of a whole group."""
+
 
 class DatasetWriter:
     """Fills a folder with a data set: ``append`` each sequence, then ``finish``.
@@ -197,7 +200,7 @@ def _write_index(path: Path, table: pd.DataFrame) -> None:
             arrays[column] = pa.array(table[column], type=kind, from_pandas=True)
         except pa.ArrowException as error:
             raise DatasetError(f"{path.name}: column {column}: expected values of one type: {error}") from error
-    pq.write_table(pa.table(arrays), path)
+    pq.write_table(pa.table(arrays), path, row_group_size=ROW_GROUP)
 
 
 def _write_json(path: Path, table: Any) -> None:
