@@ -21,7 +21,7 @@ def test_peak_memory_of_training_is_the_same_for_twenty_times_the_data(tmp_path:
     """
     out, plot = tmp_path / "scaling.json", tmp_path / "scaling.png"
     arguments = [str(tmp_path), "--sequences", "200", "--times", "1,20", "--steps", "17"]
-    subprocess.run([sys.executable, str(SCALING), *arguments, "--out", str(out), "--plot", str(plot)], check=True)
+    subprocess.run([sys.executable, str(SCALING), *arguments, "--json", str(out), "--plot", str(plot)], check=True)
     small, large = json.loads(out.read_text())["rows"]
     assert large["recordings"] == 20 * small["recordings"] == 4000
     assert large["peak_mb"] < 1.1 * small["peak_mb"]

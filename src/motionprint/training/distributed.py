@@ -209,6 +209,8 @@ def joined(device: str = "auto", *, timeout: timedelta = TIMEOUT) -> Iterator[Wo
     except BaseException as error:
         # a launcher ends all others when one has failed: this one is ending already, and may have a line to say
         _on_sigterm(signal.SIG_IGN)
+        if isinstance(error, OtherProcessError):
+            raise
         told = _told_before(world, store, error)
         if told is not None:
             raise OtherProcessError(told) from error
@@ -285,6 +287,10 @@ def _start_exchange(world: World, device: str, store: Store, timeout: timedelta)
             timeout=timeout,
             device_id=place if kind == "cuda" else None,
         )
+        # one that failed before the others are through would leave PyTorch's names of groups apart in them
+        store.set(f"motionprint/ready/{world.rank}", "")
+        for rank in range(world.size):
+            store.get(f"motionprint/ready/{rank}")
 
 
 def _told_before(world: World, store: Store, error: BaseException) -> str | None:

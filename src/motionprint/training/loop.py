@@ -53,7 +53,7 @@ def gradients(networks: Mapping[str, nn.Module], objectives: Mapping[str, Tensor
 def measured_precision(method: Method, crops: Crops, seed: int, world: World = ALONE) -> Precision:
     """`bf16` where it makes the first step of a run clearly faster (see `choose`), else `float32`."""
     device = next(method.parameters()).device
-    batch = crops.batch(0, device, world.share)
+    batch = crops.batch(0, device, share=world.share)
 
     def step(precision: Precision) -> None:
         set_precision(method, precision)

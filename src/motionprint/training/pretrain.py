@@ -17,7 +17,14 @@ import numpy.typing as npt
 import torch
 
 from motionprint.batches import Crops
-from motionprint.errors import CheckpointError, DatasetError, DivergenceError, MotionprintError, SettingsError
+from motionprint.errors import (
+    CheckpointError,
+    DatasetError,
+    DivergenceError,
+    MotionprintError,
+    OtherProcessError,
+    SettingsError,
+)
 from motionprint.methods import METHODS
 from motionprint.preprocessing import Frames, Recipe, RecipeCounts
 from motionprint.progress import Report
@@ -234,7 +241,7 @@ def pretrain(
                     folder, new, config, trainer, training, state, tensorboard, report, interrupted, profiler
                 )
             else:
-                stopped = _train_along(trainer, interrupted, world)
+                stopped = _train_along(trainer, interrupted)
             world.wait()  # for the last checkpoint: a launcher ends all that are left when one has ended
     _raise_for(stopped)
     if not world.leads:
@@ -242,13 +249,12 @@ def pretrain(
     return load_run(folder, str(trainer.device))
 
 
-def _train_along(trainer: Trainer, interrupted: Callable[[], int], world: World) -> int:
+def _train_along(trainer: Trainer, interrupted: Callable[[], int]) -> int:
     """Train in a process that writes nothing; the number of the signal that ended it, or 0."""
     try:
         return trainer.run(lambda step, values: None, interrupted)
-    except DivergenceError:
-        world.wait()  # the first process has found the same, and knows more to say: its end ends the waiting
-        raise
+    except DivergenceError as error:  # the first process finds the same after this step, and has more to say
+        raise OtherProcessError(str(error)) from error
 
 
 def _take_up(
