@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from motionprint.errors import DatasetError, ReadError, SettingsError, SkeletonMismatchError
 from motionprint.evaluation import Embedded, embed, encode, prints, read_prints
@@ -139,6 +140,28 @@ def test_encoding_leaves_the_run_as_it_is(run: Run) -> None:
     first = encode(run, _recordings())
     np.testing.assert_array_equal(encode(run, _recordings()), first)  # dropout is off
     assert Run(run.config, run.recipe, run.method, run.steps).model_hash == before
+
+
+@pytest.mark.parametrize(("count", "threads"), [(1, 1), (2, 2)])
+def test_a_single_sequence_is_computed_by_one_thread(
+    run: Run, monkeypatch: pytest.MonkeyPatch, count: int, threads: int
+) -> None:
+    seen: list[int] = []
+    plain = run.method.encode
+
+    def watch(*given: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return plain(*given)
+
+    monkeypatch.setattr(run.method, "encode", watch)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        encode(run, _recordings()[:count])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [threads]
 
 
 def test_a_very_long_recording_gets_the_mean_of_its_windows(run: Run) -> None:

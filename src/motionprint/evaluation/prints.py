@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,12 +110,26 @@ def _encode_pool(run: Run, pool: Sequence[Frames], features: str) -> npt.NDArray
 
 def _encode_batch(run: Run, frames: Sequence[Frames], features: str) -> npt.NDArray[np.float32]:
     batch, order = pack(frames, device=run.device)
-    with torch.inference_mode():
+    with torch.inference_mode(), _few_threads(run, len(frames)):
         found = run.method.encode(batch.frames, batch.packing)
         chosen = torch.cat([found["states"], found["F"]], dim=1) if features == "both" else found[features]
         prints = np.empty(chosen.shape, np.float32)
         prints[order] = chosen.cpu().numpy()
     return prints  # (N, R)
+
+
+@contextlib.contextmanager
+def _few_threads(run: Run, sequences: int) -> Iterator[None]:
+    """Compute a single sequence with one thread: threads that wait for each other at each frame take twice as long."""
+    threads = torch.get_num_threads()
+    if sequences > 1 or threads == 1 or run.device.type != "cpu":
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def complete_frames(
