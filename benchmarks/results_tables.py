@@ -217,7 +217,13 @@ def _scaling(table: Row) -> str:
     return _lines(heads, rows)
 
 
-_FIGURES = {"training": _training, "recurrent": _recurrent, "inference": _inference, "scaling": _scaling}
+_FIGURES = {
+    "training": _training,
+    "recurrent": _recurrent,
+    "inference": _inference,
+    "inference-paper": _inference,
+    "scaling": _scaling,
+}
 
 
 def _accuracies(rows: Sequence[Row], columns: Sequence[tuple[str, Row]]) -> str:
