@@ -56,7 +56,7 @@ class _WithSettings(click.Command):
 @click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "bf16"]),
-    help="bf16 rounds the factors of matrix products in training; auto measures what is faster.  [default: auto]",
+    help="Of the matrix products of training; auto is bf16 where that is measured to be faster.  [default: auto]",
 )
 @click.option("--loss", type=click.Choice(["joint", "elementwise"]), help="With or without the adversary.")
 @click.option("--condition", type=click.Choice(["F", "none"]), help="The decoder reads the print F, or zeros.")

@@ -74,7 +74,7 @@ class RecurrentLayers(nn.Module):
         self.hidden = hidden
         """H: units of one direction of one layer."""
         self.low: torch.dtype | None = None
-        """What the factors of matrix products are rounded to in training (``torch.bfloat16``), or None."""
+        """What matrix products are computed in, in training (``torch.bfloat16``), or None."""
 
     def forward(self, frames: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
         """Outputs of the last layer for all packed frames, and its last states.

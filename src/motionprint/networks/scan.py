@@ -71,8 +71,8 @@ class Scan(ABC):
     weights
         Of each direction.
     low
-        The type that the factors of matrix products are rounded to (``torch.bfloat16``), or None. States, gates, sums
-        and gradients keep the type of the inputs.
+        The type that the factors of matrix products, and what comes out of each, are rounded to (``torch.bfloat16``),
+        or None. Within a product sums are made in float32; states, gates and all else keep the type of the inputs.
     """
 
     def __init__(self, rows: Tensor, weights: Sequence[Weights], packing: Packing, low: torch.dtype | None) -> None:
