@@ -41,6 +41,7 @@ from motionprint.training.run import (
     CONFIG,
     LOG,
     Run,
+    beginning,
     build_method,
     load_run,
     read_config,
@@ -275,9 +276,8 @@ def _take_up(
     try:
         trainer.load_state(state.tensors, state.step)
     except RuntimeError as error:
-        first = [line.strip() for line in str(error).splitlines() if line.strip()][:2]
         raise CheckpointError(
-            f"{folder}: its checkpoint of step {state.step} does not fit {CONFIG}: {' '.join(first)}"
+            f"{folder}: its checkpoint of step {state.step} does not fit {CONFIG}: {beginning(error)}"
         ) from error
 
 

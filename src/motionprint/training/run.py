@@ -27,6 +27,7 @@ __all__ = [
     "CONFIG",
     "LOG",
     "Run",
+    "beginning",
     "build_method",
     "load_run",
     "read_config",
@@ -143,9 +144,13 @@ def load_run(folder: str | Path, device: str = "cpu") -> Run:
     try:
         method.load_state_dict(weights)
     except RuntimeError as error:
-        first = [line.strip() for line in str(error).splitlines() if line.strip()][:2]
-        raise CheckpointError(f"{path / WEIGHTS}: does not fit {CONFIG}: {' '.join(first)}") from error
+        raise CheckpointError(f"{path / WEIGHTS}: does not fit {CONFIG}: {beginning(error)}") from error
     return Run(config, recipe, method.to(resolve_device(device)).eval(), step, path)
+
+
+def beginning(error: RuntimeError) -> str:
+    """What PyTorch says first of weights that do not fit, in one line: it names every one of them."""
+    return " ".join([line.strip() for line in str(error).splitlines() if line.strip()][:2])
 
 
 def save_run(run: Run, folder: str | Path, *, extra: Mapping[str, Any] | None = None, overwrite: bool = False) -> None:
