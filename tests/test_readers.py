@@ -10,7 +10,7 @@ import pytest
 
 import motionprint
 from motionprint.errors import DatasetError, ReadError
-from motionprint.readers import READERS, Source, motion_names, read, read_all, read_from
+from motionprint.readers import AMBIGUOUS, READERS, Source, motion_names, read, read_all, read_from
 
 ASF = """:units
   length 1.0
@@ -67,9 +67,9 @@ def test_every_format_in_the_table_is_whole(key):
     assert not reader.recognises(b"") and not reader.recognises(b"\x00\xff" * 50)
 
 
-def test_extensions_lead_to_one_format_each():
+def test_extensions_of_several_formats_are_decided_by_content():
     extensions = [extension for reader in READERS.values() for extension in reader.EXTENSIONS]
-    assert len(set(extensions)) == len(extensions)
+    assert {extension for extension in extensions if extensions.count(extension) > 1} <= set(AMBIGUOUS)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -88,7 +88,7 @@ def test_a_folder_and_an_archive_give_every_motion_in_them(folder, archive):
     assert [sequence.name for sequence in read(archive)] == expected
     assert next(read_all(archive)).name == "sub/run"
     with Source.open(archive) as source:
-        assert motion_names(source) == ["sub/package.json", "sub/run.bvh", "sub/wave.json", "walk.amc"]
+        assert list(motion_names(source)) == ["sub/run.bvh", "sub/wave.json", "walk.amc"]
         assert read_from(source, "sub/run.bvh")[0].source == "sub/run.bvh"
 
 

@@ -472,7 +472,7 @@ def test_a_skeleton_of_somebody_else_is_not_taken(tmp_path, name, others):
 
 def test_settings_of_other_formats_are_refused(tmp_path):
     put(tmp_path, {"body.asf": ASF, "walk.amc": AMC})
-    with pytest.raises(SettingsError, match=r"walk.amc: unit= is for BVH: an ASF says its own unit"):
+    with pytest.raises(SettingsError, match=r"walk.amc: unit= is not for ASF/AMC: an ASF says its own unit and axes"):
         read(tmp_path / "walk.amc", unit="cm")
     assert read(tmp_path / "walk.amc", fps=60)[0].fps == 60
     for fps in (0, -1, float("nan"), float("inf")):

@@ -318,7 +318,7 @@ def _outcome(text):
 
 def test_settings_that_are_none_or_of_other_formats(tmp_path):
     path = write(tmp_path, BVH)
-    with pytest.raises(SettingsError, match=r"walk.bvh: skeleton= is for AMC only: a BVH has its own"):
+    with pytest.raises(SettingsError, match=r"walk.bvh: skeleton= is not for BVH: it has its own skeleton"):
         read(path, skeleton="x.asf")
     with pytest.raises(SettingsError, match=r"unknown unit 'furlong': expected one of m, cm, mm, inch, cmu"):
         read(path, unit="furlong")

@@ -57,7 +57,7 @@ def test_cmu_as_bvh_and_as_asf_amc_is_the_same_motion(shared_datasets, trial):
 
 def test_hdm05(shared_datasets):
     with Source.open(shared_datasets / "hdm05_11classes.zip") as source:
-        names = motion_names(source)
+        names = list(motion_names(source))
         assert len(names) == 288
         assert [name for name in names if name.endswith(".AMC")] == [
             "sneak2StepsLStart/HDM_bk_sneak2StepsLStart_006_120.AMC"
@@ -89,7 +89,7 @@ def test_berkeley_mhad(shared_datasets):
 
 def test_nw_ucla(shared_datasets):
     with Source.open(shared_datasets / "nw_ucla.zip") as source:
-        names = motion_names(source)
+        names = list(motion_names(source))
         assert len(names) == 1484
         lengths = {
             name: len(read_from(source, f"all_sqe/{name}.json")[0]) for name in ("a02_s09_e04_v02", "a02_s09_e04_v03")

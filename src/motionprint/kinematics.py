@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from motionprint.errors import SettingsError
 
-__all__ = ["forward_kinematics", "parents_first"]
+__all__ = ["forward_kinematics", "parents_first", "y_up"]
 
 
 def forward_kinematics(
@@ -98,3 +98,15 @@ def parents_first(parents: Sequence[int]) -> list[int]:
         left = min(set(range(len(parents))) - set(order))
         raise SettingsError(f"parents: expected a tree, found that joint {left} does not lead to a root")
     return order
+
+
+_TO_Y_UP = {"x": ([1, 0, 2], [-1, 1, 1]), "y": ([0, 1, 2], [1, 1, 1]), "z": ([0, 2, 1], [1, 1, -1])}
+"""Upward axis -> which component becomes x, y, z, and with which sign: rotations, never mirror images."""
+
+
+def y_up(positions: npt.NDArray[np.float32], up: str) -> npt.NDArray[np.float32]:
+    """(..., 3) positions turned by a quarter so that the axis ``up`` (x, y or z) becomes y."""
+    if up == "y":
+        return positions
+    order, signs = _TO_Y_UP[up]
+    return np.ascontiguousarray(positions[..., order] * np.array(signs, dtype=positions.dtype))

@@ -87,6 +87,8 @@ def prepare(
     unit: str | None = None,
     labels: str | None = None,
     skeleton: str | Path | None = None,
+    up: str | None = None,
+    columns: str | Path | None = None,
     skip_unreadable: bool = False,
     jobs: int = 1,
     report: Report | None = None,
@@ -108,7 +110,9 @@ def prepare(
     labels
         For `folder`: `subfolders`, `none`, or a CSV file with file, label, subject.
     skeleton
-        An ASF file for AMC recordings that lie without one.
+        An ASF file for AMC recordings that lie without one; a skeleton's name or TOML file for markers and tables.
+    up, columns
+        The axis that points up; which column of a table is what (`ReadSettings`).
     skip_unreadable
         Leave out files that cannot be read, by name and reason, in place of stopping at the first.
     jobs
@@ -127,7 +131,9 @@ def prepare(
         If a file cannot be read.
     """
     chosen = _corpus(corpus)
-    options = Options(fps, unit, labels, None if skeleton is None else str(skeleton))
+    options = Options(
+        fps, unit, labels, None if skeleton is None else str(skeleton), up, None if columns is None else str(columns)
+    )
     _check(chosen, source, options, jobs)
     read = [] if labels in ("subfolders", "none") else [labels]
     inputs = [path for path in (source, skeleton, *read) if path is not None]
@@ -376,7 +382,7 @@ def _record(
         "command": command,
         "versions": _versions(),
         "source": None if source is None else source.label(),
-        "options": {"fps": options.fps, "unit": options.unit, "labels": summary.labels, "skeleton": options.skeleton},
+        "options": vars(options) | {"labels": summary.labels},
         "preprocessing": _preprocessing(corpus),
         "recordings": summary.recordings,
         "sequences": summary.sequences,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from motionprint.cli.choices import UNITS
 from motionprint.cli.counts import say_counts
 from motionprint.cli.progress import progress, quiet_option
+from motionprint.cli.reading import reading_options
 
 
 @click.command(
@@ -29,9 +30,7 @@ from motionprint.cli.progress import progress, quiet_option
 @click.option("--window", type=click.FloatRange(min=0, min_open=True), help="Seconds of a window: one print for each.")
 @click.option("--stride", type=click.FloatRange(min=0, min_open=True), help="Seconds from window to window [WINDOW].")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
-@click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames/s, where the files do not say or err.")
-@click.option("--unit", type=click.Choice(UNITS), help="Length unit, where the files do not say.")
-@click.option("--skeleton", type=click.Path(path_type=Path), help="The ASF file of AMC files that lie without one.")
+@reading_options
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -47,11 +46,9 @@ def command(
     window: float | None,
     stride: float | None,
     device: str,
-    fps: float | None,
-    unit: str | None,
-    skeleton: Path | None,
     scheduler: str | None,
     quiet: bool,
+    **reading: Any,
 ) -> None:
     """Turn recordings into prints with the encoder of RUN.
 
@@ -60,6 +57,7 @@ def command(
     motion files (--unit, --fps) what was said when the run's data set was prepared.
     """
     from motionprint.evaluation import embed
+    from motionprint.readers import ReadSettings
     from motionprint.training import load_run
 
     if stride is not None and window is None:
@@ -72,9 +70,7 @@ def command(
             features=features,
             window=window,
             stride=stride,
-            skeleton=skeleton,
-            unit=unit,
-            fps=fps,
+            reading=ReadSettings(**reading),
             scheduler=scheduler,
             overwrite=overwrite,
             report=report,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from motionprint.cli.choices import UNITS, one_of
+from motionprint.cli.choices import one_of
 from motionprint.cli.progress import progress, quiet_option
+from motionprint.cli.reading import reading_options
 
 if TYPE_CHECKING:
     from motionprint.prepare import Prepared
@@ -28,10 +29,8 @@ def _corpora() -> list[str]:
 @click.argument("source", type=click.Path(path_type=Path), required=False)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The data set folder to make.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
-@click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames/s, where the files do not say or err.")
-@click.option("--unit", type=click.Choice(UNITS), help="Length unit, where the files do not say.")
+@reading_options
 @click.option("--labels", metavar="WHERE", help="For `folder`: subfolders, none, or a CSV file (file, label, subject).")
-@click.option("--skeleton", type=click.Path(path_type=Path), help="The ASF file of AMC files that lie without one.")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be read, by name, and go on.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that read files.")
 @quiet_option

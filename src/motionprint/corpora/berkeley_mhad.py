@@ -58,7 +58,7 @@ def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
         yield Recording(
             name=PurePosixPath(name).stem,
             source=name,
-            read=partial(read_from, source, name, unit=options.unit, fps=options.fps),
+            read=partial(read_from, source, name, options.reading()),
             label=ACTIONS[int(found["action"])],
             subject=f"s{int(found['subject']):02}",
             extra={"repetition": int(found["repetition"])},

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from motionprint.errors import DatasetError
+from motionprint.readers.settings import ReadSettings
 from motionprint.sequence import SkeletonSequence
 
 if TYPE_CHECKING:
@@ -37,7 +38,15 @@ class Options:
     labels: str | None = None
     """Where labels come from (corpus `folder`): `subfolders`, `none`, or a CSV file with file, label, subject."""
     skeleton: str | None = None
-    """An ASF file for AMC recordings that lie without one."""
+    """An ASF file for AMC recordings that lie without one; a skeleton's name or TOML file for markers and tables."""
+    up: str | None = None
+    """The axis that points up in the files (x, y, z), in place of the format's own."""
+    columns: str | None = None
+    """Which column of a table is what, as ``frame=Frame,joint=Marker,x=X,y=Y,z=Z``, or the path of a TOML file."""
+
+    def reading(self, *, fps: float | None = None) -> ReadSettings:
+        """What readers are told; ``fps`` where the user says none."""
+        return ReadSettings(self.skeleton, self.unit, self.fps or fps, self.up, self.columns)
 
 
 @dataclass(frozen=True)

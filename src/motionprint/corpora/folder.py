@@ -17,14 +17,14 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from motionprint.corpora.corpus import Corpus, Options, Recording
 from motionprint.errors import DatasetError
-from motionprint.readers import READERS, motion_names, nw_ucla, read_from
+from motionprint.readers import READERS, motion_names, read_from
 
 if TYPE_CHECKING:
     from motionprint.readers.source import Source
@@ -55,11 +55,13 @@ def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
         stem = str(PurePosixPath(file).with_suffix(""))
         row = table.get(file, _Row(extra=dict(blank)))
         label = PurePosixPath(file).parent.name or None if how == "subfolders" else row.label
-        skeleton = options.skeleton if file.lower().endswith(".amc") else None  # others bring their own
+        settings = options.reading()
+        if file.lower().endswith(".bvh"):  # brings its own
+            settings = replace(settings, skeleton=None, columns=None)
         yield Recording(
             name=stem if stems[stem] == 1 else file,
             source=file,
-            read=partial(read_from, source, file, skeleton=skeleton, unit=options.unit, fps=options.fps),
+            read=partial(read_from, source, file, settings),
             label=label,
             subject=row.subject,
             extra=row.extra,
@@ -84,11 +86,7 @@ def _how(source: Source, files: list[str], options: Options) -> str:
 def _files(source: Source) -> list[str]:
     if source.is_single:
         return source.names()
-    return [
-        name
-        for name in motion_names(source)
-        if not name.lower().endswith(".json") or nw_ucla.recognises(source.read_bytes(name))
-    ]
+    return list(motion_names(source))
 
 
 def _read_table(source: Source, table: str, files: list[str]) -> dict[str, _Row]:
@@ -139,7 +137,7 @@ CORPUS = Corpus(
     name="folder",
     title="Your own files; labels optional",
     obtain="your own recordings",
-    layout=f"files that end in {', '.join(sorted(end for reader in READERS.values() for end in reader.EXTENSIONS))}",
+    layout=f"files that end in {', '.join(sorted({end for reader in READERS.values() for end in reader.EXTENSIONS}))}",
     recordings=recordings,
     alignment="heading",
     max_length=35,

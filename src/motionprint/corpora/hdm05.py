@@ -45,14 +45,7 @@ def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
         yield Recording(
             name=PurePosixPath(file).stem,
             source=name,
-            read=partial(
-                read_from,
-                source,
-                name,
-                skeleton=options.skeleton,
-                unit=options.unit,
-                fps=options.fps or float(found["fps"]),
-            ),
+            read=partial(read_from, source, name, options.reading(fps=float(found["fps"]))),
             label=folder or found["action"],
             subject=found["actor"].lower(),
             extra={"repetition": int(found["repetition"])},

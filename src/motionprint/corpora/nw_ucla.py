@@ -61,7 +61,7 @@ def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
         yield Recording(
             name=PurePosixPath(name).stem,
             source=name,
-            read=partial(read_from, source, name, unit=options.unit, fps=options.fps or FPS),
+            read=partial(read_from, source, name, options.reading(fps=FPS)),
             label=ACTIONS[int(found["action"])],
             subject=f"s{int(found['subject']):02}",
             extra={"view": int(found["view"]), "repetition": int(found["repetition"])},

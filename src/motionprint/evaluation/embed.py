@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -27,7 +27,7 @@ from motionprint.fanout import ordered
 from motionprint.preprocessing import RecipeCounts
 from motionprint.preprocessing.time import windows
 from motionprint.progress import Report
-from motionprint.readers import open_files, read_from
+from motionprint.readers import DEFAULT, ReadSettings, open_files, read_from
 from motionprint.readers.source import Source
 from motionprint.sequence import SkeletonSequence
 from motionprint.store import MotionDataset
@@ -70,9 +70,7 @@ def embed(
     features: str = "states",
     window: float | None = None,
     stride: float | None = None,
-    skeleton: str | Path | None = None,
-    unit: str | None = None,
-    fps: float | None = None,
+    reading: ReadSettings = DEFAULT,
     scheduler: str | None = None,
     overwrite: bool = False,
     report: Report | None = None,
@@ -81,8 +79,8 @@ def embed(
 
     Without ``window`` a recording gives one print; one that is so long that the recipe would not read it whole gives
     one print a window of the training length instead. With it (seconds), every recording gives a print for each window,
-    one every ``stride`` seconds (by default, a window). ``skeleton``, ``unit`` and ``fps`` say of motion files what
-    they do not say themselves, as for `motionprint.read`: the same as when the run's data set was prepared.
+    one every ``stride`` seconds (by default, a window). ``reading`` says of motion files what they do not say
+    themselves: the same as when the run's data set was prepared.
 
     The table has name, source, person, start, end (seconds), label, subject, print (R values). It is written bit by
     bit: the memory that this takes does not depend on the number of recordings of a data set folder. Of a folder or an
@@ -104,7 +102,7 @@ def embed(
     require_known(features)
     if stride is not None and window is None:
         raise SettingsError("expected --window with --stride, found --stride alone")
-    how = _How(features, window, stride, None if skeleton is None else str(skeleton), unit, fps, len(sources))
+    how = _How(features, window, stride, reading, len(sources))
     with new_file(out, overwrite=overwrite) as unfinished, ExitStack() as stack:
         opened: dict[str, MotionDataset | Source] = {}
         ranges = stack.enter_context(closing(_ranges(sources, how, opened)))
@@ -137,9 +135,7 @@ class _How:
     features: str
     window: float | None
     stride: float | None
-    skeleton: str | None
-    unit: str | None
-    fps: float | None
+    reading: ReadSettings
     sources: int
     """How many sources there are in all."""
 
@@ -171,8 +167,9 @@ def _ranges(
     for number, given in enumerate(map(str, sources)):
         opened.clear()
         if (Path(given) / "index.parquet").is_file():
-            if not (how.skeleton is None and how.unit is None and how.fps is None):
-                raise SettingsError(f"{given}: a data set folder has its skeleton, unit and fps; give none for it")
+            how.reading.refuse(
+                given, "a data set folder: it has its own", *(each.name for each in fields(ReadSettings))
+            )
             path, total = os.path.abspath(given), count_sequences(given)
             for part in walk_dataset(given, 8 * RECORDINGS):
                 for first, last in _cut(part.lengths):
@@ -241,11 +238,7 @@ def _work(run: Run, how: _How, source: MotionDataset | Source, part: _Range) -> 
 def _sequences(source: MotionDataset | Source, how: _How, part: _Range) -> Iterable[SkeletonSequence]:
     if isinstance(source, MotionDataset):
         return source
-    return (
-        sequence
-        for name in part.files
-        for sequence in read_from(source, name, skeleton=how.skeleton, unit=how.unit, fps=how.fps)
-    )
+    return (sequence for name in part.files for sequence in read_from(source, name, how.reading))
 
 
 def _place(source: str, sequence: SkeletonSequence, sources: int) -> str:
@@ -279,8 +272,7 @@ class _Job:
 def _job(run: Run, how: _How) -> _Job:
     if run.folder is None:
         raise SettingsError("expected a run that was loaded from a folder with a scheduler, found one in memory")
-    if how.skeleton is not None:
-        how = replace(how, skeleton=os.path.abspath(how.skeleton))
+    how = replace(how, reading=how.reading.anywhere())
     return _Job(how, os.path.abspath(run.folder), str(run.device), run.model_hash, torch.get_num_threads(), uuid4().hex)
 
 

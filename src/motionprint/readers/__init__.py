@@ -6,18 +6,31 @@ damaged file be refused by the reader it was meant for.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from motionprint.errors import ReadError, SettingsError
+from motionprint.errors import ReadError
 from motionprint.readers import amc, bvh, nw_ucla
+from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source, is_archive
 from motionprint.sequence import SkeletonSequence
 
-__all__ = ["READERS", "Reader", "Source", "format_of", "motion_names", "open_files", "read", "read_all", "read_from"]
+__all__ = [
+    "AMBIGUOUS",
+    "DEFAULT",
+    "READERS",
+    "ReadSettings",
+    "Reader",
+    "Source",
+    "format_of",
+    "motion_names",
+    "open_files",
+    "read",
+    "read_all",
+    "read_from",
+]
 
 
 class Reader(Protocol):
@@ -32,16 +45,7 @@ class Reader(Protocol):
         """Whether the content is of this format."""
         ...
 
-    def read(
-        self,
-        source: Source,
-        name: str,
-        data: bytes,
-        *,
-        skeleton: object = None,
-        unit: str | None = None,
-        fps: float | None = None,
-    ) -> list[SkeletonSequence]:
+    def read(self, source: Source, name: str, data: bytes, settings: ReadSettings) -> list[SkeletonSequence]:
         """The recordings in a file, one a person, whose bytes are ``data``."""
         ...
 
@@ -51,11 +55,23 @@ READERS: dict[str, Reader] = {
     "bvh": bvh,
     "nw_ucla": nw_ucla,
 }
-"""The formats by name."""
+"""The formats by name, in the order in which content is tried."""
+
+AMBIGUOUS = (".json", ".txt", ".csv", ".tsv", ".mat", ".npz", ".npy", ".xml")
+"""Extensions that motion shares with everything else: in a folder such files are passed over unless recognised."""
+
+DEFAULT = ReadSettings()
+"""What the files and their formats say."""
 
 
 def read(
-    path: str | Path, *, skeleton: object = None, unit: str | None = None, fps: float | None = None
+    path: str | Path,
+    *,
+    skeleton: object = None,
+    unit: str | None = None,
+    fps: float | None = None,
+    up: str | None = None,
+    columns: str | None = None,
 ) -> list[SkeletonSequence]:
     """All recordings in a motion file, or in all motion files of a folder or a ``.zip``.
 
@@ -63,12 +79,8 @@ def read(
     ----------
     path
         A file, a folder, an archive, or a file in an archive (``hdm05.zip/walk/HDM_bd_walk_001_120.amc``).
-    skeleton
-        For AMC: the path of the ASF, where it is not found by its name.
-    unit
-        For BVH, which does not say it: m, cm (the default), mm, inch or cmu (1/0.45 inch).
-    fps
-        Frames/s, in place of what the file says or its format implies.
+    skeleton, unit, fps, up, columns
+        What to take in place of what a file says, or for what it does not say: see `ReadSettings`.
 
     Returns
     -------
@@ -84,20 +96,18 @@ def read(
     SettingsError
         If a setting is none, or not for this format.
     """
-    return list(read_all(path, skeleton=skeleton, unit=unit, fps=fps))
+    return list(read_all(path, ReadSettings(skeleton, unit, fps, up, columns)))
 
 
-def read_all(
-    path: str | Path, *, skeleton: object = None, unit: str | None = None, fps: float | None = None
-) -> Iterator[SkeletonSequence]:
+def read_all(path: str | Path, settings: ReadSettings = DEFAULT) -> Iterator[SkeletonSequence]:
     """What ``read`` gives, one recording after another, so that a large archive need not fit into memory.
 
-    Of a folder or an archive the files with a motion format's extension are read; a ``.json`` that is no motion is
-    passed over, since that extension says nothing.
+    Of a folder or an archive the files with a motion format's extension are read; a ``.json``, ``.txt``, ``.csv`` and
+    the like that is no motion is passed over, since such an extension says nothing.
     """
     with open_files(path) as (source, names):
         for name in names:
-            yield from read_from(source, name, skeleton=skeleton, unit=unit, fps=fps)
+            yield from read_from(source, name, settings)
 
 
 @contextmanager
@@ -122,28 +132,28 @@ def _names(source: Source, inner: str | None, path: str | Path) -> Iterator[str]
         return
     found = False
     for name in motion_names(source):
-        if not name.lower().endswith(".json") or nw_ucla.recognises(source.read_bytes(name)):
-            found = True
-            yield name
+        found = True
+        yield name
     if not found:
         raise ReadError(f"expected motion files, found none; {_known()}", file=str(path))
 
 
-def read_from(
-    source: Source, name: str, *, skeleton: object = None, unit: str | None = None, fps: float | None = None
-) -> list[SkeletonSequence]:
+def read_from(source: Source, name: str, settings: ReadSettings = DEFAULT) -> list[SkeletonSequence]:
     """The recordings in one file of a source; the rest as ``read`` has it."""
-    if fps is not None and not (math.isfinite(fps) and 0 < fps <= 1e6):
-        raise SettingsError(f"expected fps= to be a positive number of frames/s, found {fps}")
     data = source.read_bytes(name)
     reader = READERS[format_of(data, name, source.label(name))]
-    return reader.read(source, name, data, skeleton=skeleton, unit=unit, fps=fps)
+    return reader.read(source, name, data, settings)
 
 
-def motion_names(source: Source) -> list[str]:
-    """The files of a source whose extension is that of a motion format."""
+def motion_names(source: Source) -> Iterator[str]:
+    """The files of a source that are motion by their extension, or, where that says little, by their content too."""
     extensions = tuple(extension for reader in READERS.values() for extension in reader.EXTENSIONS)
-    return [name for name in source.names() if name.lower().endswith(extensions)]
+    for name in source.names():
+        lower = name.lower()
+        if not lower.endswith(extensions):
+            continue
+        if not lower.endswith(AMBIGUOUS) or _recognised(source.read_bytes(name)) is not None:
+            yield name
 
 
 def format_of(data: bytes, name: str, file: str) -> str:
@@ -156,15 +166,18 @@ def format_of(data: bytes, name: str, file: str) -> str:
     """
     if not data.strip():
         raise ReadError("expected a motion file, found an empty file", file=file)
-    for key, reader in READERS.items():
-        if reader.recognises(data):
-            return key
+    if (found := _recognised(data)) is not None:
+        return found
     for key, reader in READERS.items():
         if name.lower().endswith(reader.EXTENSIONS):
             return key
     if name.lower().endswith(".asf"):
         raise ReadError("expected a motion, found a skeleton: read the .amc that belongs to it", file=file)
     raise ReadError(f"unknown format; {_known()}", file=file)
+
+
+def _recognised(data: bytes) -> str | None:
+    return next((key for key, reader in READERS.items() if reader.recognises(data)), None)
 
 
 def _known() -> str:

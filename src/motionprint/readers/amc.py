@@ -23,6 +23,7 @@ from motionprint.errors import ReadError, SettingsError
 from motionprint.kinematics import forward_kinematics
 from motionprint.readers.asf import Rig, parse_asf
 from motionprint.readers.lines import Lines, blocks, floats, require_size, sequence_of, show, text_of, tokens_per_line
+from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source
 from motionprint.rotations import euler_to_matrix
 from motionprint.sequence import SkeletonSequence
@@ -46,19 +47,11 @@ def recognises(data: bytes) -> bool:
     return re.match(rb"(?:\s*:[^\n]*\n)*\s*\d+[ \t]*\n\s*[^\s\d:{\[]\S*[ \t]+[-+.\d]", plain) is not None
 
 
-def read(
-    source: Source,
-    name: str,
-    data: bytes,
-    *,
-    skeleton: object = None,
-    unit: str | None = None,
-    fps: float | None = None,
-) -> list[SkeletonSequence]:
+def read(source: Source, name: str, data: bytes, settings: ReadSettings) -> list[SkeletonSequence]:
     """The one recording in an AMC, with the ASF that belongs to it or the one handed over."""
     file = source.label(name)
-    if unit is not None:
-        raise SettingsError(f"{file}: unit= is for BVH: an ASF says its own unit")
+    settings.refuse(file, f"{TITLE}: an ASF says its own unit and axes", "unit", "up", "columns")
+    skeleton, fps = settings.skeleton, settings.fps
     if isinstance(skeleton, Rig):
         rig = skeleton
     elif isinstance(skeleton, str | Path):

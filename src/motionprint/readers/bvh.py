@@ -3,7 +3,8 @@
 Rotations are in degrees and multiply from left to right in the order of a joint's channels; any order, any number of
 channels. A position channel replaces that component of the joint's OFFSET (so the root's OFFSET is not added to the
 root's position). End sites are joints too, called ``<parent>_end``, also those that lie on their parent. A file with
-several ROOTs holds several persons. BVH does not say its unit: centimetres unless ``unit=`` says otherwise.
+several ROOTs holds several persons. BVH does not say its unit: centimetres unless ``unit=`` says otherwise;
+nor which axis points up: y unless ``up=`` says otherwise.
 
 The format as described by M. Meredith and S. Maddock, "Motion capture file formats explained", 2001, section 3.
 """
@@ -17,8 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from motionprint.errors import ReadError, SettingsError
-from motionprint.kinematics import forward_kinematics
+from motionprint.errors import ReadError
+from motionprint.kinematics import forward_kinematics, y_up
 from motionprint.readers.lines import (
     MAX_JOINTS,
     Lines,
@@ -30,6 +31,8 @@ from motionprint.readers.lines import (
     text_of,
     tokens_per_line,
 )
+from motionprint.readers.settings import UNITS as LENGTHS
+from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source
 from motionprint.rotations import euler_to_matrix
 from motionprint.sequence import SkeletonSequence
@@ -39,7 +42,7 @@ __all__ = ["EXTENSIONS", "TITLE", "UNITS", "Joint", "Motion", "parse", "position
 
 TITLE = "BVH"
 EXTENSIONS: tuple[str, ...] = (".bvh",)
-UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}
+UNITS = LENGTHS | {"cmu": 0.0254 / 0.45}
 """Metres; ``cmu`` is the unit of the CMU conversions, which keep the numbers of the ASF files (1/0.45 inch)."""
 
 _CHANNEL = re.compile(r"([xyz])(position|rotation)", re.IGNORECASE)
@@ -78,21 +81,11 @@ def recognises(data: bytes) -> bool:
     return re.match(rb"(?:\xef\xbb\xbf)?\s*HIERARCHY\s", data, re.IGNORECASE) is not None
 
 
-def read(
-    source: Source,
-    name: str,
-    data: bytes,
-    *,
-    skeleton: object = None,
-    unit: str | None = None,
-    fps: float | None = None,
-) -> list[SkeletonSequence]:
+def read(source: Source, name: str, data: bytes, settings: ReadSettings) -> list[SkeletonSequence]:
     """One recording for each ROOT of the file."""
     file = source.label(name)
-    if skeleton is not None:
-        raise SettingsError(f"{file}: skeleton= is for AMC only: a BVH has its own")
-    if unit is not None and unit not in UNITS:
-        raise SettingsError(f"unknown unit {unit!r}: expected one of {', '.join(UNITS)}")
+    settings.refuse(file, f"{TITLE}: it has its own skeleton", "skeleton", "columns")
+    metres, fps = settings.metres("cm", UNITS), settings.fps
     motion = parse(data, file)
     if fps is None and motion.frame_time is None:
         raise ReadError("expected a positive Frame Time, found 0: pass fps=", file=file)
@@ -100,7 +93,7 @@ def read(
     sequences = []
     for person, joints in enumerate(motion.persons):
         require_size(len(motion.values), len(joints), file)
-        positions = positions_of(joints, motion.values, UNITS[unit or "cm"])
+        positions = y_up(positions_of(joints, motion.values, metres), settings.up or "y")
         tree = Skeleton.from_tree([joint.name for joint in joints], [joint.parent for joint in joints])
         sequences.append(sequence_of(positions, rate, tree, name=name, person=person))
     return sequences

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from motionprint.errors import ReadError, SettingsError
+from motionprint.errors import ReadError
 from motionprint.readers.lines import MAX_NUMBER, sequence_of
+from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS
@@ -33,20 +34,11 @@ def recognises(data: bytes) -> bool:
     return re.match(rb'(?:\xef\xbb\xbf)?\s*\{\s*"', data) is not None and b'"skeletons"' in data
 
 
-def read(
-    source: Source,
-    name: str,
-    data: bytes,
-    *,
-    skeleton: object = None,
-    unit: str | None = None,
-    fps: float | None = None,
-) -> list[SkeletonSequence]:
+def read(source: Source, name: str, data: bytes, settings: ReadSettings) -> list[SkeletonSequence]:
     """The one recording in the file."""
     file = source.label(name)
-    if skeleton is not None or unit is not None:
-        raise SettingsError(f"{file}: skeleton= and unit= are not for {TITLE}: it has 20 joints in metres")
-    return [sequence_of(parse(data, file), FPS if fps is None else fps, _SKELETON, name=name)]
+    settings.refuse(file, f"{TITLE}: it has 20 joints in metres", "skeleton", "unit", "up", "columns")
+    return [sequence_of(parse(data, file), settings.fps or FPS, _SKELETON, name=name)]
 
 
 def parse(data: bytes, file: str) -> npt.NDArray[np.float32]:

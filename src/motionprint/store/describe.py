@@ -34,7 +34,7 @@ def describe(path: str | Path) -> dict[str, Any]:
         return describe_dataset(open_dataset(found))
     if found.is_dir():
         with Source.open(found) as source:
-            if not motion_names(source):
+            if next(motion_names(source), None) is None:
                 raise DatasetError(
                     f"{path}: expected a data set folder, a run folder or motion files, found none of them"
                 )
