@@ -161,6 +161,20 @@ def _training(table: Row) -> str:
     return _lines(heads, rows)
 
 
+def _epoch(table: Row) -> str:
+    rows = [
+        (
+            size,
+            row["precision"],
+            *(f"{row[key]:,}" for key in ("batch_size", "sequences", "frames")),
+            f"{row['seconds']:.1f}",
+        )
+        for size, each in table["sizes"].items()
+        for row in each
+    ]
+    return _lines(("size", "precision", "batch", "sub-sequences", "valid frames", "seconds an epoch"), rows)
+
+
 def _recurrent(table: Row) -> str:
     rows = [
         (
@@ -219,6 +233,8 @@ def _scaling(table: Row) -> str:
 
 _FIGURES = {
     "training": _training,
+    "training-h200": _training,
+    "epoch-h200": _epoch,
     "recurrent": _recurrent,
     "inference": _inference,
     "inference-paper": _inference,

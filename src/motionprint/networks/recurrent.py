@@ -13,6 +13,7 @@ weights from it. Autograd leaves out those of the two that nobody asks for.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
@@ -119,10 +120,14 @@ class RecurrentLayers(nn.Module):
         weights = [weight.to(self.low) for weight in cell._flat_weights]
         state = rows.new_zeros(cell.num_layers * self.directions, packing.count, self.hidden, dtype=self.low)
         details = (True, cell.num_layers, cell.dropout, True, cell.bidirectional)
-        if isinstance(cell, nn.GRU):
-            found, _ = torch.gru(rows.to(self.low), packing.batch_sizes, state, weights, *details)
-        else:
-            found, _, _ = torch.lstm(rows.to(self.low), packing.batch_sizes, (state, state), weights, *details)
+        with (
+            warnings.catch_warnings()
+        ):  # the cast weights do not lie side by side: the measurement of `auto` sees what it costs
+            warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+            if isinstance(cell, nn.GRU):
+                found, _ = torch.gru(rows.to(self.low), packing.batch_sizes, state, weights, *details)
+            else:
+                found, _, _ = torch.lstm(rows.to(self.low), packing.batch_sizes, (state, state), weights, *details)
         return found.to(rows.dtype)
 
     def _layers(self, blocks: Sequence[Tensor], packing: Packing, last: bool) -> Tensor:
