@@ -1,177 +1,173 @@
-"""How fast an AMC becomes positions, beside a plain parser: one line at a time, one matrix a joint and frame.
+"""How fast motion files become positions, beside what Python users have today, in one run.
 
-    python benchmarks/readers.py [RECORDING.amc]
+    pip install bvh c3d
+    python benchmarks/readers.py [--datasets FOLDER] [--json benchmarks/figures/readers.json]
 
-Without an argument CMU 01_01 (2,751 frames) of ``../shared/datasets/cmu_asfamc_120fps.zip``. Both begin at the bytes of
-the two files and end at the positions of all joints. Prints the best of several runs of each, taken in turns, their
-ratio, and the largest distance between the two results, which must be under 1e-5 m. Set OMP_NUM_THREADS=1 for figures
-that another machine can be held against.
+For each format one real recording: ASF/AMC and NTU beside a plain parser (one line at a time, one matrix a joint and
+frame; `plain_readers.py`), BVH beside the package bvh with such matrices, C3D beside the packages c3d (Python) and
+ezc3d (C++). All begin at a path and end at the positions of all joints; they take turns, the best of several runs
+counts, and the largest distance between the results must be under 1e-4 m. A package that is not installed is left out,
+and said so. OMP_NUM_THREADS=1 for figures that another machine can be held against.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
+import importlib.util
+import json
 import platform
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+import motionprint
+from motionprint.kinematics import y_up
 from motionprint.readers import Source
-from motionprint.readers.amc import find_asf, parse_amc, positions_of
-from motionprint.readers.asf import parse_asf
+from plain_readers import library_bvh, library_c3d, plain_amc, plain_ntu
 
-CMU_01_01 = Path(__file__).resolve().parents[2] / "shared/datasets/cmu_asfamc_120fps.zip"
+DATASETS = Path(__file__).resolve().parents[2] / "shared/datasets"
 RUNS = 5
-AGREE = 1e-5  # m
+LONG = 20  # seconds after which a case is not repeated any more
+AGREE = 1e-4  # m
+Way = Callable[[Path], npt.NDArray[np.floating[Any]]]
 
 
-def ours(asf: bytes, amc: bytes) -> npt.NDArray[np.floating]:
-    """What ``motionprint.read`` does once it has the bytes."""
-    rig = parse_asf(asf, "rig.asf")
-    values, _ = parse_amc(amc, rig, "motion.amc")
-    return positions_of(rig, values)
+@dataclass(frozen=True)
+class Case:
+    """A recording, and the ways of others to read it."""
+
+    format: str
+    archive: str
+    files: tuple[str, ...]
+    """In the archive; the first is what is read."""
+    others: dict[str, Way]
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
-# ------------------------------------------------------------------ the plain way, sharing no code with the library
+def _amc(path: Path) -> npt.NDArray[np.floating[Any]]:
+    return plain_amc((path.parent / f"{path.stem.split('_')[0]}.asf").read_bytes(), path.read_bytes())
 
 
-class _Bone:
-    def __init__(self) -> None:
-        self.name = ""
-        self.end = np.zeros(3)
-        self.axis = np.eye(3)
-        self.dof: list[str] = []
-        self.children: list[_Bone] = []
+def _ezc3d(path: Path) -> npt.NDArray[np.floating[Any]]:
+    import ezc3d
+
+    return ezc3d.c3d(str(path))["data"]["points"][:3].transpose(2, 1, 0)  # type: ignore[no-any-return]
 
 
-def _matrix(x: float, y: float, z: float) -> npt.NDArray[np.float64]:
-    """Rz @ Ry @ Rx, from degrees."""
-    a, b, c = math.radians(x), math.radians(y), math.radians(z)
-    ca, sa, cb, sb, cc, sc = math.cos(a), math.sin(a), math.cos(b), math.sin(b), math.cos(c), math.sin(c)
-    return np.array(
-        [
-            [cb * cc, sa * sb * cc - ca * sc, ca * sb * cc + sa * sc],
-            [cb * sc, sa * sb * sc + ca * cc, ca * sb * sc - sa * cc],
-            [-sb, sa * cb, ca * cb],
-        ]
-    )
+def _metres(way: Callable[[str], npt.NDArray[np.floating[Any]]]) -> Way:
+    """C3D of this benchmark: millimetres, z up."""
+    return lambda path: y_up((way(str(path)) * 0.001).astype(np.float32), "z")
 
 
-def _plain_asf(text: str) -> dict[str, _Bone]:
-    root = _Bone()
-    bones = {"root": root}
-    section, bone, direction, unit = "", root, np.zeros(3), 1.0
-    for line in text.splitlines():
-        words = line.split()
-        if not words or words[0].startswith("#"):
-            continue
-        if words[0].startswith(":"):
-            section = words[0]
-        elif section == ":units" and words[0] == "length":
-            unit = float(words[1])
-        elif section == ":bonedata":
-            if words[0] == "begin":
-                bone = _Bone()
-            elif words[0] == "name":
-                bones[words[1]] = bone
-            elif words[0] == "direction":
-                direction = np.array([float(word) for word in words[1:4]])
-            elif words[0] == "length":
-                bone.end = direction * float(words[1]) / unit * 0.0254
-            elif words[0] == "axis":
-                bone.axis = _matrix(float(words[1]), float(words[2]), float(words[3]))
-            elif words[0] == "dof":
-                bone.dof = words[1:]
-        elif section == ":hierarchy" and words[0] not in ("begin", "end"):
-            bones[words[0]].children = [bones[child] for child in words[1:]]
-    root.end = np.full(3, 0.0254 / unit)  # a unit of the root's translation
-    return bones
+CASES = (
+    Case(
+        "ASF/AMC",
+        "cmu_asfamc_120fps.zip",
+        ("subjects/01/01_01.amc", "subjects/01/01.asf"),
+        {"plain": _amc},
+    ),
+    Case(
+        "BVH",
+        "cmu_bvh_30fps.zip",
+        ("02/02_01.bvh",),
+        {"bvh": lambda path: library_bvh(path.read_text(), 0.01)},
+    ),
+    Case(
+        "C3D",
+        "formats.zip",
+        ("c3d/sample13/Dance.c3d",),
+        {"c3d": _metres(library_c3d), "ezc3d": _metres(lambda path: _ezc3d(Path(path)))},
+        {"unit": "mm", "up": "z"},
+    ),
+    Case(
+        "NTU",
+        "ntu_rgbd_samples.zip",
+        ("S001C001P001R001A002.skeleton",),
+        {"plain": lambda path: plain_ntu(path.read_text())},
+    ),
+)
 
 
-def _plain_amc(text: str) -> list[dict[str, list[float]]]:
-    frames: list[dict[str, list[float]]] = []
-    for line in text.splitlines():
-        words = line.split()
-        if not words or words[0][0] in "#:":
-            continue
-        if words[0].isdigit():
-            frames.append({})
-        else:
-            frames[-1][words[0]] = [float(word) for word in words[1:]]
-    return frames
+def measure(case: Case, path: Path) -> list[dict[str, Any]]:
+    """A row for each way; SystemExit where two disagree."""
+
+    joints = motionprint.read(path, **case.settings)[0].skeleton.joint_names
+
+    def ours(path: Path) -> npt.NDArray[np.floating[Any]]:
+        return motionprint.read(path, **case.settings)[0].positions
+
+    present = {name: way for name, way in case.others.items() if name == "plain" or importlib.util.find_spec(name)}
+    for name in sorted(set(case.others) - set(present)):
+        print(f"{case.format}: {name} is not installed: left out", file=sys.stderr)
+    ways: dict[str, Way] = {"motionprint": ours, **present}
+    found = {name: way(path) for name, way in ways.items()}  # the first time also warms up
+    mine = found["motionprint"]
+    for name, positions in found.items():
+        if name == "bvh":
+            mine = mine[:, [not joint.endswith("_end") for joint in joints]]
+        apart = np.nanmax(np.abs(mine - positions)) if positions.shape == mine.shape else np.inf
+        if not apart <= AGREE:
+            raise SystemExit(
+                f"{path.name}: {name} and motionprint differ by {apart} m ({positions.shape}, {mine.shape})"
+            )
+    best = dict.fromkeys(ways, float("inf"))
+    began = time.perf_counter()
+    for number in range(RUNS):
+        if number and time.perf_counter() - began > LONG:
+            break
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way(path)
+            best[name] = min(best[name], time.perf_counter() - started)
+    return [
+        {
+            "format": case.format,
+            "file": case.files[0],
+            "frames": len(mine),
+            "joints": len(joints),
+            "way": name,
+            "seconds": seconds,
+            "frames_per_second": len(mine) / seconds,
+            "times": seconds / best["motionprint"],
+        }
+        for name, seconds in best.items()
+    ]
 
 
-def _place(
-    bone: _Bone,
-    name: str,
-    start: npt.NDArray[np.float64],
-    turned: npt.NDArray[np.float64],
-    frame: dict[str, list[float]],
-    names: dict[int, str],
-    placed: dict[str, npt.NDArray[np.float64]],
-) -> None:
-    if name == "root":
-        values = frame["root"]
-        turned = _matrix(*values[3:6])
-        end = np.array(values[:3]) * bone.end
-    else:
-        angles = dict(zip(bone.dof, frame.get(name, ()), strict=True))
-        motion = _matrix(angles.get("rx", 0.0), angles.get("ry", 0.0), angles.get("rz", 0.0))
-        turned = turned @ bone.axis @ motion @ bone.axis.T
-        end = start + turned @ bone.end
-    placed[name] = end
-    for child in bone.children:
-        _place(child, names[id(child)], end, turned, frame, names, placed)
-
-
-def plain(asf: bytes, amc: bytes) -> npt.NDArray[np.floating]:
-    """A line-by-line parser with one matrix a joint and frame."""
-    bones = _plain_asf(asf.decode("latin-1"))
-    names = {id(bone): name for name, bone in bones.items()}
-    positions = []
-    for frame in _plain_amc(amc.decode("latin-1")):
-        placed: dict[str, npt.NDArray[np.float64]] = {}
-        _place(bones["root"], "root", np.zeros(3), np.eye(3), frame, names, placed)
-        positions.append([placed[name] for name in bones])
-    return np.array(positions)
-
-
-# ------------------------------------------------------------------------------------------------------------------
-
-
-def _seconds(way: Callable[[bytes, bytes], object], asf: bytes, amc: bytes) -> float:
-    begin = time.perf_counter()
-    way(asf, amc)
-    return time.perf_counter() - begin
-
-
-def main() -> int:
-    """Measure, print, and say with the exit status whether the two agree."""
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recording", nargs="?", type=Path, help="an .amc whose .asf is found by its name")
-    path = parser.parse_args().recording
-    if path is None and not CMU_01_01.is_file():
-        parser.error(f"{CMU_01_01} is not here: name an .amc")
-    with Source.open(path or CMU_01_01) as source:
-        name = path.name if path else "subjects/01/01_01.amc"
-        amc, asf = source.read_bytes(name), source.read_bytes(find_asf(source, name))
-    fast, slow = ours(asf, amc), plain(asf, amc)
-    apart = float(np.abs(fast - slow).max())
-    times = [(_seconds(ours, asf, amc), _seconds(plain, asf, amc)) for _ in range(RUNS)]
-    ours_best, plain_best = (min(column) for column in zip(*times, strict=True))
-    print(f"{name}: {len(fast)} frames, {fast.shape[1]} joints, {len(amc) / 1e6:.1f} MB")
-    print(f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}, best of {RUNS} runs")
-    print(f"plain       {plain_best:8.3f} s  {len(fast) / plain_best:10.0f} frames/s")
-    print(f"motionprint {ours_best:8.3f} s  {len(fast) / ours_best:10.0f} frames/s")
-    print(f"ratio       {plain_best / ours_best:8.1f}")
-    print(f"largest difference {apart:.1e} m (at most {AGREE:.0e} m)")
-    return 0 if apart <= AGREE else 1
+    parser.add_argument("--datasets", type=Path, default=DATASETS, help="the folder of archives [%(default)s]")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    arguments = parser.parse_args()
+    if not arguments.datasets.is_dir():
+        parser.error(f"{arguments.datasets} is not here: name the folder of archives with --datasets")
+    rows = []
+    print(f"{'format':<10}{'way':<14}{'frames/s':>12}{'motionprint is':>18}")
+    with tempfile.TemporaryDirectory() as folder:
+        for case in CASES:
+            with Source.open(arguments.datasets / case.archive) as source:
+                for name in case.files:
+                    (Path(folder) / Path(name).name).write_bytes(source.read_bytes(name))
+            for row in measure(case, Path(folder) / Path(case.files[0]).name):
+                rows.append(row)
+                times = "" if row["way"] == "motionprint" else f"{row['times']:.1f} x as fast"
+                print(f"{row['format']:<10}{row['way']:<14}{row['frames_per_second']:>12,.0f}{times:>18}")
+    if arguments.json:
+        table = {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "machine": platform.machine(),
+            "rows": rows,
+        }
+        arguments.json.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
