@@ -336,7 +336,7 @@ def test_the_command_says_what_it_has_fetched(
     status, out, err = run(capsys, "download", "hdm05", "--to", tmp_path)
     assert status == 0 and "obtain: https://resources.mpi-inf.mpg.de/HDM05/ (CC BY-SA 3.0)" in out
     path = tmp_path / "a.zip"
-    assert f"{path}: {len(CONTENT)} bytes, from {server.address}, sha256 {SHA256} (no published one" in out
+    assert f"{path}: {len(CONTENT)} bytes, from {server.address}, sha256 {SHA256} (none is known" in out
     assert out.endswith(f"next: motionprint prepare hdm05 {path} --out DATASET\n")
     assert err.startswith("a.zip, MB: 1/3")
     status, out, err = run(capsys, "download", "hdm05", "--to", tmp_path, "--quiet")

@@ -4,7 +4,7 @@ A file is fetched with pooch into ``FILE.part`` first, and only a whole one whos
 a cut connection has left is continued by the next call, if the server can (HTTP Range) and the file there is still the
 same (its ETag or date of change, kept in ``FILE.part.tag``, is sent along as If-Range).
 
-Few data sets publish a checksum. Without one, that of what was fetched is kept in ``FILE.sha256``, in the form that
+Of few data sets a checksum is known. Without one, that of what was fetched is kept in ``FILE.sha256``, in the form that
 ``sha256sum --check`` reads, and later calls compare with it: it tells a file that has changed, not a wrong one.
 
 Nothing is unpacked: `prepare` reads archives as they are, and refuses those whose members lead out of them.

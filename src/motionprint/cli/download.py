@@ -54,7 +54,7 @@ def _said(file: Fetched) -> str:
     how = {
         "published": "as published",
         "recorded": "as recorded before",
-        "first": f"no published one to compare with; recorded in {file.path.name}.sha256",
+        "first": f"none is known to compare with; recorded in {file.path.name}.sha256",
     }[file.checked]
     there = "was there" if file.was_there else f"from {file.url}"
     return f"{file.path}: {file.size} bytes, {there}, sha256 {file.sha256} ({how})"
