@@ -24,6 +24,7 @@ ROWS: dict[str, float] = {
     "corpora": 3,
     "store": 4,
     "prepare": 4,
+    "download": 4,
     "preprocessing": 5,
     "fanout": 5,
     "batches": 6,
@@ -57,7 +58,7 @@ WITHIN_A_ROW = {
 
 SHARED_IN_A_ROOM = {
     "readers": {"lines", "settings", "source"},
-    "corpora": {"corpus"},
+    "corpora": {"corpus", "tables"},
     "methods": {"method"},
 }
 """Rooms of one file a format, corpus or method: the files that the others may import."""

@@ -89,6 +89,7 @@ def prepare(
     skeleton: str | Path | None = None,
     up: str | None = None,
     columns: str | Path | None = None,
+    classes: int | None = None,
     skip_unreadable: bool = False,
     jobs: int = 1,
     report: Report | None = None,
@@ -108,11 +109,13 @@ def prepare(
     fps, unit
         Frames/s and length unit (m, cm, mm, inch) in place of what the files or the corpus say.
     labels
-        For `folder`: `subfolders`, `none`, or a CSV file with file, label, subject.
+        Where labels come from: what it may be is each corpus's `labels`; None for the corpus's own way.
     skeleton
         An ASF file for AMC recordings that lie without one; a skeleton's name or TOML file for markers and tables.
     up, columns
         The axis that points up; which column of a table is what (`ReadSettings`).
+    classes
+        How many classes, for a corpus that leaves the choice (`hdm05`: 130 or 65).
     skip_unreadable
         Leave out files that cannot be read, by name and reason, in place of stopping at the first.
     jobs
@@ -132,10 +135,16 @@ def prepare(
     """
     chosen = _corpus(corpus)
     options = Options(
-        fps, unit, labels, None if skeleton is None else str(skeleton), up, None if columns is None else str(columns)
+        fps,
+        unit,
+        labels,
+        None if skeleton is None else str(skeleton),
+        up,
+        None if columns is None else str(columns),
+        classes,
     )
     _check(chosen, source, options, jobs)
-    read = [] if labels in ("subfolders", "none") else [labels]
+    read = [labels] if labels is not None and os.path.isfile(labels) else []
     inputs = [path for path in (source, skeleton, *read) if path is not None]
     with (
         new_folder(out, overwrite, inputs=inputs) as building,
@@ -157,7 +166,8 @@ def prepare(
             )
         index = writer.table()
         protocols = {name: folds for name, folds in chosen.protocols(index).items() if folds}
-        how = labels_from(opened, options) if chosen.name == "folder" and opened is not None else "corpus"
+        own = labels_from(opened, options) if chosen.name == "folder" and opened is not None else "corpus"
+        how = labels or own
         summary = _summary(Path(out), chosen, recordings, kept, index, protocols, how)
         call = f"motionprint.prepare.prepare({chosen.name!r}, {source and str(source)!r}, {str(out)!r})"
         writer.finish(protocols, _record(chosen, opened, options, recordings, summary, kept, command or call))
@@ -169,8 +179,11 @@ def _check(corpus: Corpus, source: str | Path | None, options: Options, jobs: in
         raise DatasetError(f"{corpus.name}: expected a source: a folder or archive with {corpus.layout}")
     if not corpus.needs_source and (source is not None or options != Options()):
         raise SettingsError(f"{corpus.name}: is generated: expected no source, fps, unit, labels or skeleton for it")
-    if options.labels is not None and corpus.name != "folder":
-        raise SettingsError(f"labels: only the corpus `folder` takes them from elsewhere, found {corpus.name}")
+    if options.labels is not None and corpus.labels is None:
+        raise SettingsError(f"labels: {corpus.name} takes them from its own files, found {options.labels!r}")
+    if options.classes is not None and options.classes not in corpus.classes:
+        known = " or ".join(map(str, corpus.classes)) or f"none, since {corpus.name} leaves no choice"
+        raise SettingsError(f"classes: expected {known}, found {options.classes}")
     if jobs < 1:
         raise SettingsError(f"jobs: expected at least 1, found {jobs}")
 

@@ -30,7 +30,13 @@ def _corpora() -> list[str]:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The data set folder to make.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @reading_options
-@click.option("--labels", metavar="WHERE", help="For `folder`: subfolders, none, or a CSV file (file, label, subject).")
+@click.option(
+    "--labels",
+    metavar="WHERE",
+    help="For `folder`: subfolders, none, a CSV file (file, label, subject, start, end) or a pattern of file names "
+    "({label}_{subject}_{take}); for `cmu`: none or its trial index; for `bandai_namco`: action or style.",
+)
+@click.option("--classes", type=int, help="How many classes; for `hdm05`: 130 or 65.  [default: 130]")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be read, by name, and go on.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that read files.")
 @quiet_option
@@ -38,8 +44,8 @@ def _corpora() -> list[str]:
 def command(command_line: str, /, corpus: str, source: Path | None, out: Path, quiet: bool, **options: Any) -> None:
     """Turn a corpus of recordings into the data set folder OUT.
 
-    CORPUS is one of hdm05, berkeley_mhad, nw_ucla, synthetic and folder (files of your own). SOURCE is a folder, a
-    file or a .zip archive; `synthetic` is generated and takes none.
+    CORPUS is one of hdm05, berkeley_mhad, nw_ucla, cmu, cmu8, bandai_namco, synthetic and folder (files of your own).
+    SOURCE is a folder, a file or a .zip archive; `synthetic` is generated and takes none.
     """
     from motionprint.corpora import CORPORA
     from motionprint.prepare import prepare

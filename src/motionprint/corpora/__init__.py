@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from motionprint.corpora import berkeley_mhad, folder, hdm05, nw_ucla, synthetic
-from motionprint.corpora.corpus import Corpus, Options, Recording
+from motionprint.corpora import bandai_namco, berkeley_mhad, cmu, folder, hdm05, nw_ucla, synthetic
+from motionprint.corpora.corpus import Corpus, Download, Options, Recording
 
-__all__ = ["CORPORA", "Corpus", "Options", "Recording"]
+__all__ = ["CORPORA", "Corpus", "Download", "Options", "Recording"]
 
 CORPORA: dict[str, Corpus] = {
     "hdm05": hdm05.CORPUS,
     "berkeley_mhad": berkeley_mhad.CORPUS,
     "nw_ucla": nw_ucla.CORPUS,
+    "cmu": cmu.CORPUS,
+    "cmu8": cmu.CORPUS_8,
+    "bandai_namco": bandai_namco.CORPUS,
     "synthetic": synthetic.CORPUS,
     "folder": folder.CORPUS,
 }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from motionprint.readers.source import Source
 
-__all__ = ["Corpus", "Fold", "Options", "Recording", "one_fold", "refuse_repeated", "without_copies"]
+__all__ = ["Corpus", "Download", "Fold", "Options", "Recording", "one_fold", "refuse_repeated", "without_copies"]
 
 Fold = dict[str, list[str]]
 """One fold of a protocol: ``{"train": names, "test": names}``."""
@@ -36,13 +36,15 @@ class Options:
     unit: str | None = None
     """Length unit of the files (m, cm, mm, inch), in place of the format's own."""
     labels: str | None = None
-    """Where labels come from (corpus `folder`): `subfolders`, `none`, or a CSV file with file, label, subject."""
+    """Where labels come from, in place of the corpus's own way; what it may be is the corpus's `labels`."""
     skeleton: str | None = None
     """An ASF file for AMC recordings that lie without one; a skeleton's name or TOML file for markers and tables."""
     up: str | None = None
     """The axis that points up in the files (x, y, z), in place of the format's own."""
     columns: str | None = None
     """Which column of a table is what, as ``frame=Frame,joint=Marker,x=X,y=Y,z=Z``, or the path of a TOML file."""
+    classes: int | None = None
+    """How many classes, where a corpus is sorted into more than one number of them (its `classes`)."""
 
     def reading(self, *, fps: float | None = None) -> ReadSettings:
         """What readers are told; ``fps`` where the user says none."""
@@ -65,6 +67,18 @@ class Recording:
     """Who moves."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """The corpus's own columns: the same keys in all of its recordings."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file of a data set that anyone may fetch."""
+
+    url: str
+    """http or https."""
+    file: str
+    """What it is called here."""
+    sha256: str | None = None
+    """The published checksum, in hexadecimal; None where none is known."""
 
 
 def no_protocols(index: pd.DataFrame) -> dict[str, list[Fold]]:
@@ -94,6 +108,12 @@ class Corpus:
     """Frames at 15 frames/s that a training sequence may have; None keeps every length."""
     window_over: int | None = None
     """Frames at 15 frames/s above which a recording is cut into windows, not thinned; None for the recipe's own."""
+    downloads: tuple[Download, ...] = ()
+    """What `motionprint download` fetches; the rest is said by `obtain`."""
+    labels: str | None = None
+    """What `labels` may be; None where the names of the files say all there is."""
+    classes: tuple[int, ...] = ()
+    """The numbers of classes to choose from, the usual one first; none where there is no choice."""
     needs_source: bool = True
     """False where the recordings are generated: `recordings` is then called with None."""
 

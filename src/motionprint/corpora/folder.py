@@ -3,7 +3,11 @@
 Where labels come from (`labels`):
 
 - a CSV file with the columns `file` (relative to the source), `label` and `subject`, either of which may be missing or
-  empty; further columns are kept as columns of the data set. Files that it does not name have neither;
+  empty; further columns are kept as columns of the data set. Files that it does not name have neither. With `start` or
+  `end` (seconds) a row is a segment of its file, which may then have several rows;
+- a pattern such as ``{label}_{subject}_{take}``, which the name of each file without its ending has to follow; fields
+  other than label and subject are kept as columns. A field holds none of the characters that stand around it in the
+  pattern;
 - `subfolders`: a recording's label is the name of the folder that it lies in;
 - `none`;
 - by default the file ``labels.csv`` at the top of the source; without one `subfolders`, if all recordings lie in two
@@ -13,63 +17,114 @@ Where labels come from (`labels`):
 
 from __future__ import annotations
 
-import csv
-import io
+import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import PurePosixPath
+from string import Formatter
+from typing import TYPE_CHECKING
 
 from motionprint.corpora.corpus import Corpus, Options, Recording
-from motionprint.errors import DatasetError
+from motionprint.corpora.tables import Row, Table, read_table
+from motionprint.errors import DatasetError, ReadError, SettingsError
 from motionprint.readers import READERS, motion_names, read_from
+from motionprint.sequence import SkeletonSequence
 
 if TYPE_CHECKING:
+    from motionprint.readers.settings import ReadSettings
     from motionprint.readers.source import Source
 
 __all__ = ["CORPUS", "labels_from"]
 
 TABLE = "labels.csv"
+_LABELS = "`subfolders`, `none`, a pattern such as {label}_{subject}_{take}, or a CSV file"
 
 
 @dataclass(frozen=True)
-class _Row:
-    """What a table says of a file."""
+class _Segment:
+    """A part of a recording."""
+
+    start: float | None  # seconds; None is where the recording begins
+    end: float | None  # seconds; None is where it ends
+    table: str
+    line: int
+
+    @property
+    def suffix(self) -> str:
+        """What it adds to the name of the recording."""
+        return f"[{_seconds(self.start or 0.0)}-{'' if self.end is None else _seconds(self.end)}]"
+
+    def of(self, sequence: SkeletonSequence, file: str) -> SkeletonSequence:
+        """The frames from `start` to before `end`; a ReadError where the recording is not that long."""
+        first = 0 if self.start is None else round(self.start * sequence.fps)
+        last = len(sequence) if self.end is None else round(self.end * sequence.fps)
+        if not first < last <= len(sequence):
+            raise ReadError(
+                f"expected a segment of at least a frame within the {sequence.duration:.2f} s of {file}, found "
+                f"{self.suffix[1:-1]} s",
+                file=self.table,
+                line=self.line,
+            )
+        return replace(sequence, positions=sequence.positions[first:last])
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What is said of a recording, or of a segment."""
 
     label: str | None = None
     subject: str | None = None
-    extra: dict[str, str | None] = field(default_factory=dict)
+    extra: dict[str, str | float | None] = field(default_factory=dict)
+    segment: _Segment | None = None
+
+
+class _LastFile:
+    """Reads files, and keeps the last one: the segments of a file follow each other."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._last: tuple[str, ReadSettings, list[SkeletonSequence]] | None = None
+
+    def read(self, file: str, settings: ReadSettings, segment: _Segment) -> list[SkeletonSequence]:
+        """The segment, of each person in the file."""
+        if self._last is None or self._last[:2] != (file, settings):
+            self._last = None  # first make room
+            self._last = (file, settings, read_from(self._source, file, settings))
+        return [segment.of(sequence, self._source.label(file)) for sequence in self._last[2]]
 
 
 def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
     """All files with the ending of a motion format, by name; JSON that holds no skeletons is none."""
     assert source is not None
     files = _files(source)
-    how = _how(source, files, options)
-    table = _read_table(source, how, files) if how not in ("subfolders", "none") else {}
-    blank = {column: None for row in table.values() for column in row.extra}
+    said = _said(source, files, options)
     stems = Counter(str(PurePosixPath(file).with_suffix("")) for file in files)
+    last = _LastFile(source)
     for file in files:
         stem = str(PurePosixPath(file).with_suffix(""))
-        row = table.get(file, _Row(extra=dict(blank)))
-        label = PurePosixPath(file).parent.name or None if how == "subfolders" else row.label
+        name = stem if stems[stem] == 1 else file
         settings = options.reading()
         if file.lower().endswith(".bvh"):  # brings its own
             settings = replace(settings, skeleton=None, columns=None)
-        yield Recording(
-            name=stem if stems[stem] == 1 else file,
-            source=file,
-            read=partial(read_from, source, file, settings),
-            label=label,
-            subject=row.subject,
-            extra=row.extra,
-        )
+        for each in said[file]:
+            read = partial(read_from, source, file, settings)
+            if each.segment is not None:
+                read = partial(last.read, file, settings, each.segment)
+            yield Recording(
+                name=name if each.segment is None else name + each.segment.suffix,
+                source=file,
+                read=read,
+                label=each.label,
+                subject=each.subject,
+                extra=each.extra,
+            )
 
 
 def labels_from(source: Source, options: Options) -> str:
-    """`subfolders`, `none`, or the CSV file that labels are read from."""
+    """`subfolders`, `none`, a pattern, or the CSV file that labels are read from."""
     return _how(source, _files(source), options)
 
 
@@ -89,48 +144,115 @@ def _files(source: Source) -> list[str]:
     return list(motion_names(source))
 
 
-def _read_table(source: Source, table: str, files: list[str]) -> dict[str, _Row]:
+def _said(source: Source, files: list[str], options: Options) -> dict[str, list[_Said]]:
+    """What is said of each file: once, or once for each segment."""
+    how = _how(source, files, options)
+    if how == "none":
+        return {file: [_Said()] for file in files}
+    if how == "subfolders":
+        return {file: [_Said(PurePosixPath(file).parent.name or None)] for file in files}
+    if "{" in how:
+        pattern = _pattern(how)
+        return {file: [_by_name(pattern, how, source, file)] for file in files}
+    table = read_table(source, how, _LABELS)
+    rows = _rows(table, set(files), source.label())
+    extra: dict[str, str | float | None] = dict.fromkeys(_own_columns(table))
+    return {file: rows.get(file, [_Said(extra=extra)]) for file in files}
+
+
+# ---- labels from names -------------------------------------------------------------------------------------------
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """``{label}_{take}`` as a regular expression; a SettingsError says what is wrong with it."""
+    try:
+        parts = list(Formatter().parse(text))
+    except ValueError as error:
+        raise SettingsError(f"labels {text!r}: expected a pattern such as {{label}}_{{take}}: {error}") from error
+    fields = [name for _, name, _, _ in parts if name is not None]
+    plain = all(not form and not conversion for _, _, form, conversion in parts)
+    if not plain or not all(name.isidentifier() and name.isascii() for name in fields):
+        raise SettingsError(f"labels {text!r}: expected plain names in braces, such as {{label}}_{{take}}")
+    if len(set(fields)) != len(fields) or not {"label", "subject"} & set(fields):
+        raise SettingsError(f"labels {text!r}: expected {{label}} or {{subject}} in it, and each field once")
+    expression = ""
+    for number, (before, name, _, _) in enumerate(parts):
+        expression += re.escape(before)
+        if name is not None:
+            after = parts[number + 1][0] if number + 1 < len(parts) else ""
+            if number + 1 < len(parts) and not after:
+                raise SettingsError(f"labels {text!r}: expected something between {{{name}}} and the next field")
+            around = re.escape(before[-1:] + after[:1])
+            expression += f"(?P<{name}>[^{around}]+)" if around else f"(?P<{name}>.+)"
+    return re.compile(expression)
+
+
+def _by_name(pattern: re.Pattern[str], text: str, source: Source, file: str) -> _Said:
+    found = pattern.fullmatch(PurePosixPath(file).stem)
+    if found is None:
+        raise DatasetError(f"{source.label(file)}: expected a name like {text}, found {PurePosixPath(file).stem!r}")
+    cells: dict[str, str | float | None] = dict(found.groupdict())
+    label, subject = (found.groupdict().get(name) for name in ("label", "subject"))
+    return _Said(label, subject, {name: cell for name, cell in cells.items() if name not in ("label", "subject")})
+
+
+# ---- labels from a table -----------------------------------------------------------------------------------------
+
+
+def _own_columns(table: Table) -> list[str]:
+    return [column for column in table.columns if column not in ("file", "label", "subject")]
+
+
+def _rows(table: Table, known: set[str], source: str) -> dict[str, list[_Said]]:
     """The rows of a labels table by file; a DatasetError names the row that is wrong."""
-    if Path(table).is_file() and table not in source.names():
-        where, data = table, Path(table).read_bytes()
-    elif table in source.names():
-        where, data = source.label(table), source.read_bytes(table)
-    else:
-        raise DatasetError(f"labels {table!r}: expected `subfolders`, `none` or a CSV file, found no such file")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{where}: expected UTF-8 text: {error}") from error
-    head = text.partition("\n")[0]
-    separator = ";" if head.count(";") > head.count(",") else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
-    try:
-        return _rows(reader, where, set(files), source.label())
-    except csv.Error as error:
-        raise DatasetError(f"{where}:{reader.line_num}: expected a CSV table: {error}") from error
-
-
-def _rows(reader: Any, where: str, known: set[str], source: str) -> dict[str, _Row]:
-    columns = [column.strip() for column in next(reader, [])]
+    columns = table.columns
     if "file" not in columns or not {"label", "subject"} & set(columns) or len(set(columns)) != len(columns):
         raise DatasetError(
-            f"{where}:1: expected the columns file, label, subject; found {', '.join(columns) or 'none'}"
+            f"{table.where}:1: expected the columns file, label, subject; found {', '.join(columns) or 'none'}"
         )
-    rows: dict[str, _Row] = {}
-    for values in reader:
-        if not any(value.strip() for value in values):
-            continue
-        at = f"{where}:{reader.line_num}"
-        if len(values) != len(columns):
-            raise DatasetError(f"{at}: expected {len(columns)} values, found {len(values)}")
-        cells = {column: value.strip() or None for column, value in zip(columns, values, strict=True)}
-        file = (cells.pop("file") or "").replace("\\", "/").removeprefix("./")
+    rows: dict[str, list[_Said]] = {}
+    for row in table.rows:
+        file = (row.cells["file"] or "").replace("\\", "/").removeprefix("./")
         if file not in known:
-            raise DatasetError(f"{at}: expected a recording of {source}, found {file!r}, which is none")
-        if file in rows:
-            raise DatasetError(f"{at}: expected each file once, found {file} again")
-        rows[file] = _Row(cells.pop("label", None), cells.pop("subject", None), cells)
+            raise DatasetError(f"{row.at}: expected a recording of {source}, found {file!r}, which is none")
+        segment = _segment(row, table.where)
+        extra: dict[str, str | float | None] = {column: row.cells[column] for column in _own_columns(table)}
+        for column in {"start", "end"} & set(extra):
+            extra[column] = None if segment is None else getattr(segment, column)
+        before = rows.setdefault(file, [])
+        if any(each.segment is None or segment is None or each.segment.suffix == segment.suffix for each in before):
+            what = "each segment" if segment is not None else "each file"
+            raise DatasetError(f"{row.at}: expected {what} once, found {file}{segment.suffix if segment else ''} again")
+        before.append(_Said(row.cells.get("label"), row.cells.get("subject"), extra, segment))
     return rows
+
+
+def _segment(row: Row, table: str) -> _Segment | None:
+    """The segment that a row is about, None where it is about the whole recording."""
+    start, end = (_time(row, column) for column in ("start", "end"))
+    if start is None and end is None:
+        return None
+    if end is not None and end <= (start or 0.0):
+        raise DatasetError(f"{row.at}: expected start before end, found {_seconds(start or 0.0)} and {_seconds(end)}")
+    return _Segment(start, end, table, row.line)
+
+
+def _time(row: Row, column: str) -> float | None:
+    text = row.cells.get(column)
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= 1e9:
+        raise DatasetError(f"{row.at}: expected {column} in seconds, found {text!r}")
+    return seconds
+
+
+def _seconds(time: float) -> str:
+    """Two decimals, or as many as there are."""
+    return f"{time:.2f}" if round(time, 2) == time else repr(time)
 
 
 CORPUS = Corpus(
@@ -139,6 +261,7 @@ CORPUS = Corpus(
     obtain="your own recordings",
     layout=f"files that end in {', '.join(sorted({end for reader in READERS.values() for end in reader.EXTENSIONS}))}",
     recordings=recordings,
+    labels=_LABELS,
     alignment="heading",
     max_length=35,
 )
