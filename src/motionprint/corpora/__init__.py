@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from motionprint.corpora import bandai_namco, berkeley_mhad, cmu, folder, hdm05, nw_ucla, synthetic
+from motionprint.corpora import (
+    bandai_namco,
+    berkeley_mhad,
+    cmu,
+    folder,
+    hdm05,
+    mhad_dmocap,
+    msr_action3d,
+    ntu_rgbd,
+    ntu_rgbd_120,
+    nw_ucla,
+    sbu,
+    synthetic,
+    utd_mhad,
+)
 from motionprint.corpora.corpus import Corpus, Download, Options, Recording
 
 __all__ = ["CORPORA", "Corpus", "Download", "Options", "Recording"]
@@ -14,6 +28,12 @@ CORPORA: dict[str, Corpus] = {
     "cmu": cmu.CORPUS,
     "cmu8": cmu.CORPUS_8,
     "bandai_namco": bandai_namco.CORPUS,
+    "ntu_rgbd": ntu_rgbd.CORPUS,
+    "ntu_rgbd_120": ntu_rgbd_120.CORPUS,
+    "msr_action3d": msr_action3d.CORPUS,
+    "sbu": sbu.CORPUS,
+    "utd_mhad": utd_mhad.CORPUS,
+    "mhad_dmocap": mhad_dmocap.CORPUS,
     "synthetic": synthetic.CORPUS,
     "folder": folder.CORPUS,
 }

@@ -6,7 +6,7 @@ at a table of labels); frames are read when ``Recording.read`` is called, in whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,8 @@ class Options:
     """Which column of a table is what, as ``frame=Frame,joint=Marker,x=X,y=Y,z=Z``, or the path of a TOML file."""
     classes: int | None = None
     """How many classes, where a corpus is sorted into more than one number of them (its `classes`)."""
+    persons: str | None = None
+    """Of several persons in a recording: each, first (the main actor) or pair, in place of the corpus's own way."""
 
     def reading(self, *, fps: float | None = None) -> ReadSettings:
         """What readers are told; ``fps`` where the user says none."""
@@ -67,6 +69,13 @@ class Recording:
     """Who moves."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """The corpus's own columns: the same keys in all of its recordings."""
+    left_out: str | None = None
+    """Why it is not to be in the data set, where that is known beforehand; it is then not read."""
+
+
+def no_ghosts(bodies: Sequence[SkeletonSequence]) -> dict[int, str]:
+    """Of a corpus in which whoever was recorded is a person."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,10 @@ class Corpus:
     """What `labels` may be; None where the names of the files say all there is."""
     classes: tuple[int, ...] = ()
     """The numbers of classes to choose from, the usual one first; none where there is no choice."""
+    persons: str = "each"
+    """What a recording of several persons becomes: `each`, `first` or `pair` (see `motionprint.persons`)."""
+    ghosts: Callable[[Sequence[SkeletonSequence]], dict[int, str]] = no_ghosts
+    """The bodies of one recording -> the number (from 0) of each that is no person, and why it is left out."""
     needs_source: bool = True
     """False where the recordings are generated: `recordings` is then called with None."""
 

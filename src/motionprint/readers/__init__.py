@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from motionprint.errors import ReadError
-from motionprint.readers import amc, bvh, nw_ucla
+from motionprint.readers import amc, bvh, mat, msr, ntu, nw_ucla, sbu
 from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source, is_archive
 from motionprint.sequence import SkeletonSequence
@@ -54,6 +54,10 @@ READERS: dict[str, Reader] = {
     "amc": amc,
     "bvh": bvh,
     "nw_ucla": nw_ucla,
+    "ntu": ntu,
+    "msr": msr,
+    "sbu": sbu,
+    "mat": mat,
 }
 """The formats by name, in the order in which content is tried."""
 
@@ -168,9 +172,9 @@ def format_of(data: bytes, name: str, file: str) -> str:
         raise ReadError("expected a motion file, found an empty file", file=file)
     if (found := _recognised(data)) is not None:
         return found
-    for key, reader in READERS.items():
-        if name.lower().endswith(reader.EXTENSIONS):
-            return key
+    named = [key for key, reader in READERS.items() if name.lower().endswith(reader.EXTENSIONS)]
+    if len(named) == 1:  # an extension that several formats share says of none what is wrong with the file
+        return named[0]
     if name.lower().endswith(".asf"):
         raise ReadError("expected a motion, found a skeleton: read the .amc that belongs to it", file=file)
     raise ReadError(f"unknown format; {_known()}", file=file)
