@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from motionprint.corpora.corpus import Corpus, Options, Recording
 from motionprint.errors import DatasetError
-from motionprint.readers import READERS, motion_names, read_from
+from motionprint.readers import READERS, motion_names, read_from, recording_name
 
 if TYPE_CHECKING:
     from motionprint.readers.source import Source
@@ -50,9 +50,9 @@ def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
     how = _how(source, files, options)
     table = _read_table(source, how, files) if how not in ("subfolders", "none") else {}
     blank = {column: None for row in table.values() for column in row.extra}
-    stems = Counter(str(PurePosixPath(file).with_suffix("")) for file in files)
+    stems = Counter(recording_name(file) for file in files)
     for file in files:
-        stem = str(PurePosixPath(file).with_suffix(""))
+        stem = recording_name(file)
         row = table.get(file, _Row(extra=dict(blank)))
         label = PurePosixPath(file).parent.name or None if how == "subfolders" else row.label
         settings = options.reading()
