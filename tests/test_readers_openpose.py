@@ -30,6 +30,10 @@ def frame(*people):
     return json.dumps({"version": 1.3, "people": list(people)}).encode()
 
 
+def _moved(pixels):
+    return BODY + np.array([pixels, 0])
+
+
 def write(folder, frames, name="walk", digits=12):
     folder.mkdir(exist_ok=True, parents=True)
     for number, people in frames.items():
@@ -205,10 +209,10 @@ def test_people_keep_their_recordings_in_whatever_order_they_are_listed(tmp_path
 def test_all_together_move_least_not_each_alone():
     # Each alone, the first would take the place that only the second can reach.
     frames = [0, 1]
-    one, two = BODY, BODY + (40, 0)
-    tracks = follow(frames, [[(None, one), (None, two)], [(None, BODY + (30, 0)), (None, BODY + (75, 0))]])
+    one, two = BODY, _moved(40)
+    tracks = follow(frames, [[(None, one), (None, two)], [(None, _moved(30)), (None, _moved(75))]])
     assert [len(track.points) for track in tracks] == [2, 2]
-    np.testing.assert_array_equal(tracks[0].points[1], BODY + (30, 0))
+    np.testing.assert_array_equal(tracks[0].points[1], _moved(30))
 
 
 def test_a_person_id_says_who_it_is(tmp_path):

@@ -53,7 +53,7 @@ _BOM = b"\xef\xbb\xbf"
 _EMPTY = (b"", b"nan", b"NaN", b"null", b"None")
 _ANY = re.compile(rb'"(?:pose_?|pose_?world_?|world_?)?landmarks?"\s*:', re.IGNORECASE)
 _POSE = re.compile(rb'"pose_?(?:world_?)?landmarks"\s*:', re.IGNORECASE)
-_BARE = re.compile(rb'\s*\[\s*(?:(?:null|\[\s*\])\s*,\s*)*\[\s*\{\s*"x"\s*:')
+_BARE = re.compile(rb'(?:\A|"frames"\s*:)\s*\[\s*(?:(?:null|\[\s*\])\s*,\s*)*\[\s*\{\s*"x"\s*:')
 
 Numbers = npt.NDArray[np.float64]
 
@@ -65,7 +65,7 @@ def recognises(data: bytes) -> bool:
         return _columns(_header(data)) is not None
     if _POSE.search(data):
         return True
-    if _BARE.match(data.removeprefix(_BOM)) is None and _ANY.search(data) is None:
+    if _BARE.search(data.removeprefix(_BOM)) is None and _ANY.search(data) is None:
         return False
     first = re.search(rb"\[\s*\{[^\[\]]*\]", data)
     return first is not None and len(re.findall(rb'"x"\s*:', first[0])) == _JOINTS
