@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motionprint.errors import ReadError, SettingsError
+from motionprint.prepare import prepare
 from motionprint.readers import Source, motion_names, read, read_from
 from motionprint.readers.openpose import FORGET, follow, parse, recognises, recording_name, series_of
 from motionprint.skeleton import SKELETONS
+from motionprint.store import open_dataset
 
 BODY = np.random.default_rng(1).uniform(0, 100, size=(25, 2)).round(2)
 
@@ -176,6 +178,21 @@ def test_in_space_where_a_recording_has_it(tmp_path):
 def test_an_image_has_no_depth_not_even_minus_zero(tmp_path):
     depth = read(write(tmp_path / "a", {0: [person(BODY)]}))[0].positions[..., 2]
     assert (depth == 0).all() and not np.signbit(depth).any()
+
+
+def test_prepared_as_one_recording_a_person(tmp_path):
+    folder = write(tmp_path / "a" / "wave", _paths([((0, 0), (5, 0)), ((300, 0), (-5, 1))]), name="duo")
+    write(folder, {number: [person(BODY + number)] for number in range(5)}, name="solo")
+    write(tmp_path / "a" / "jump", {number: [person(BODY + number)] for number in range(5)}, name="solo")
+    (tmp_path / "a" / "notes.txt").write_text("notes")
+    summary = prepare("folder", tmp_path / "a", tmp_path / "out")
+    dataset = open_dataset(tmp_path / "out")
+    assert list(dataset.names) == ["jump/solo", "wave/duo_p0", "wave/duo_p1", "wave/solo"]
+    assert list(dataset.labels) == ["jump", "wave", "wave", "wave"]
+    assert [len(sequence) for sequence in dataset] == [5, 20, 20, 5]
+    assert summary.recordings == 3 and not summary.left_out
+    recorded = json.loads((tmp_path / "out" / "prepare.json").read_text())
+    assert recorded["other_files"]["names"] == ["notes.txt"]
 
 
 # ---- who is who

@@ -230,9 +230,9 @@ def _points(values: Any, width: int, where: str, file: str) -> Points | None:
         found = f"{len(values)}" if isinstance(values, list) else repr(values)[:40]
         expected = " or ".join(map(str, counts))
         raise ReadError(f"{where}: expected {expected} numbers, found {found}", file=file)
-    for value in values:
-        if type(value) not in (int, float) or not abs(value) <= MAX_NUMBER:
-            raise ReadError(f"{where}: expected a finite number, found {repr(value)[:40]}", file=file)
+    if not set(map(type, values)) <= {int, float} or not all(abs(value) <= MAX_NUMBER for value in values):
+        wrong = next(v for v in values if type(v) not in (int, float) or not abs(v) <= MAX_NUMBER)
+        raise ReadError(f"{where}: expected a finite number, found {repr(wrong)[:40]}", file=file)
     points = np.array(values, dtype=np.float64).reshape(-1, width)
     if (points[:, -1] < 0).any():
         raise ReadError(f"{where}: expected confidences of 0 or more, found {points[:, -1].min():g}", file=file)
