@@ -68,8 +68,11 @@ class Subject:
 
 def recognises(data: bytes) -> bool:
     """Whether this is XML whose first element is ``mvnx``, after comments at most."""
-    head = data[:65536].removeprefix(b"\xef\xbb\xbf")
-    return re.match(rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*)*<mvnx[\s>]", head, re.DOTALL) is not None
+    head = data[:16384].removeprefix(b"\xef\xbb\xbf").lstrip()
+    # step by step: one pattern for all comments would try every way to split them
+    while (end := b"?>" if head.startswith(b"<?") else b"-->" if head.startswith(b"<!--") else None) is not None:
+        head = head.partition(end)[2].lstrip()
+    return re.match(rb"<mvnx[\s>]", head) is not None
 
 
 def read(source: Source, name: str, data: bytes, settings: ReadSettings) -> list[SkeletonSequence]:
