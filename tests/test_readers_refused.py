@@ -12,6 +12,7 @@ from motionprint.errors import DatasetError, ReadError
 from motionprint.prepare import prepare
 from motionprint.readers import READERS, read
 from motionprint.readers.refused import REFUSED, refused_by_content, refused_by_name
+from motionprint.store.describe import describe
 
 BVH_FROM_FBX = "in Blender File > Import > FBX (.fbx), then File > Export > Motion Capture (.bvh)"
 CONTENTS = {
@@ -75,6 +76,10 @@ def test_a_folder_of_nothing_else_says_the_way(tmp_path):
         with pytest.raises(ReadError) as caught:
             read(source)
         assert str(caught.value) == f"{source}: expected motion files, found {found}"
+        if source is tmp_path:
+            with pytest.raises(DatasetError) as told:
+                describe(source)
+            assert str(told.value).endswith(f"a run folder or motion files, found {found}")
         with pytest.raises(DatasetError) as told:
             prepare("folder", source, tmp_path / "out")
         layout = CORPORA["folder"].layout
