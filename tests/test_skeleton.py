@@ -12,6 +12,53 @@ import pytest
 from motionprint.errors import SettingsError
 from motionprint.skeleton import SKELETONS, Skeleton
 
+PARTS = {
+    "openpose25": {
+        "left arm": "LShoulder LElbow LWrist",
+        "left leg": "LHip LKnee LAnkle LBigToe LSmallToe LHeel",
+        "trunk": "Nose Neck MidHip REye LEye REar LEar",
+        "ends": "LHip RHip MidHip Neck",
+    },
+    "openpose18": {
+        "left arm": "LShoulder LElbow LWrist",
+        "left leg": "LHip LKnee LAnkle",
+        "trunk": "Nose Neck REye LEye REar LEar",
+        "ends": "LHip RHip",
+    },
+    "coco17": {
+        "left arm": "left_shoulder left_elbow left_wrist",
+        "left leg": "left_hip left_knee left_ankle",
+        "trunk": "nose left_eye right_eye left_ear right_ear",
+        "ends": "left_hip right_hip",
+    },
+    "mediapipe33": {
+        "left arm": "left_shoulder left_elbow left_wrist left_pinky left_index left_thumb",
+        "left leg": "left_hip left_knee left_ankle left_heel left_foot_index",
+        "trunk": "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear "
+        "right_ear mouth_left mouth_right",
+        "ends": "left_hip right_hip",
+    },
+    "xsens23": {
+        "left arm": "LeftShoulder LeftUpperArm LeftForeArm LeftHand",
+        "left leg": "LeftUpperLeg LeftLowerLeg LeftFoot LeftToe",
+        "trunk": "Pelvis L5 L3 T12 T8 Neck Head",
+        "ends": "LeftUpperLeg RightUpperLeg Pelvis T8",
+    },
+    "h36m17": {
+        "left arm": "LShoulder LElbow LWrist",
+        "left leg": "LHip LKnee LFoot",
+        "trunk": "Hip Spine Thorax Neck Head",
+        "ends": "LHip RHip Hip Thorax",
+    },
+    "smpl24": {
+        "left arm": "left_collar left_shoulder left_elbow left_wrist left_hand",
+        "left leg": "left_hip left_knee left_ankle left_foot",
+        "trunk": "pelvis spine1 spine2 spine3 neck head",
+        "ends": "left_hip right_hip pelvis spine3",
+    },
+}
+"""Of the trackers' skeletons: the joints of the left side and the trunk; hips, then, where there is one, the spine."""
+
 KEYS = ("left_arm", "right_arm", "left_leg", "right_leg", "trunk")
 JOINTS = ["a", "b", "c", "d", "e", "f"]
 PARENTS = ["", "a", "a", "a", "a", "a"]
@@ -137,3 +184,66 @@ def test_the_body_parts_of_depth_cameras(
 
 def test_mhad16_has_the_parents_of_its_authors() -> None:
     assert SKELETONS["mhad16"].parents == (-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 9, 13, 14)
+
+
+def _mirrored(name: str) -> str:
+    """The name of the joint on the other side."""
+    for left, right in (("Left", "Right"), ("left", "right")):
+        if left in name or right in name:
+            return name.replace(right, "\0").replace(left, right).replace("\0", left)
+    if len(name) > 2 and name[0] in "LR" and name[1].isupper() and name[2].islower():
+        return "LR"[name[0] == "L"] + name[1:]
+    return name
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_parts_of_a_trackers_skeleton(name: str) -> None:
+    skeleton, expected = SKELETONS[name], PARTS[name]
+    joints = skeleton.joint_names
+    assert len(joints) == int("".join(filter(str.isdigit, name.replace("h36m", ""))))
+    parts = [[joints[joint] for joint in part] for part in skeleton.body_parts]
+    left_arm, left_leg, trunk = (expected[part].split() for part in ("left arm", "left leg", "trunk"))
+    assert parts[0] == left_arm and parts[2] == left_leg and parts[4] == trunk
+    assert sorted(parts[1]) == sorted(map(_mirrored, left_arm))
+    assert sorted(parts[3]) == sorted(map(_mirrored, left_leg))
+    assert sorted(joint for part in parts for joint in part) == sorted(joints)
+    ends = [*(skeleton.hips or ()), *(skeleton.spine or ())]
+    assert [joints[joint] for joint in ends] == expected["ends"].split()
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=lambda skeleton: skeleton.name)
+def test_left_and_right_of_a_built_in_skeleton_mirror_each_other(skeleton: Skeleton) -> None:
+    joints, parents = skeleton.joint_names, skeleton.parents
+    mirror = dict(skeleton.left_right) | {right: left for left, right in skeleton.left_right}
+    for joint, name in enumerate(joints):
+        if skeleton.name in PARTS:
+            assert joints[mirror.get(joint, joint)] == _mirrored(name)
+        if parents[joint] != -1:  # the tree is the same on both sides
+            parent = parents[joint]
+            assert parents[mirror.get(joint, joint)] == mirror.get(parent, parent)
+    for left, right in skeleton.left_right:
+        sides = [next(number for number, part in enumerate(skeleton.body_parts) if j in part) for j in (left, right)]
+        assert sides in ([0, 1], [2, 3], [4, 4])
+
+
+def test_a_body_whose_arms_hang_on_a_root_with_the_name_of_a_neck() -> None:
+    names = ["Neck", "LArm", "RArm", "LLeg", "RLeg"]
+    assert Skeleton.from_tree(names, [-1, 0, 0, 0, 0]).spine is None
+    assert Skeleton.from_tree([*names, "Head"], [-1, 0, 0, 0, 0, 0]).spine == (0, 5)
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs"),
+    [
+        (("LEye", "REye"), ((0, 1),)),
+        (("LBigToe", "RBigToe"), ((0, 1),)),
+        (("ns:LHeel", "ns:RHeel"), ((0, 1),)),
+        (("L5", "R5"), ()),
+        (("Lumbar", "Rumbar"), ()),
+        (("LUMBAR", "RUMBAR"), ()),
+    ],
+)
+def test_a_capital_before_a_capital_is_a_side(names: tuple[str, str], pairs: tuple[tuple[int, int], ...]) -> None:
+    body = ["LArm", "RArm", "LLeg", "RLeg", "Hips"]
+    skeleton = Skeleton.from_tree([*names, *body], [6, 6, 6, 6, 6, 6, -1])
+    assert skeleton.left_right == (*pairs, (2, 3), (4, 5))

@@ -26,6 +26,9 @@ from motionprint.errors import DatasetError, MotionprintError, ReadError, Settin
 from motionprint.persons import HOW
 from motionprint.persons import persons as as_sequences
 from motionprint.progress import Report
+from motionprint.readers import series_of
+from motionprint.readers.refused import refused_by_name
+from motionprint.readers.refused import summary as summary_of_refused
 from motionprint.readers.source import Source
 from motionprint.sequence import SkeletonSequence
 from motionprint.store.atomic import new_folder
@@ -165,6 +168,7 @@ def prepare(
                 kept.take(recording, result)
                 if report is not None:
                     report(number, len(recordings), "reading")
+        kept.left_out += _refused(opened, recordings)
         if not len(writer):
             first = kept.left_out[0]
             raise DatasetError(
@@ -248,7 +252,9 @@ def _recordings(corpus: Corpus, source: Source | None, options: Options) -> list
     where = _label(corpus, source)
     recordings = refuse_repeated(corpus.recordings(source, options), where)
     if not recordings:
-        raise DatasetError(f"{where}: expected recordings of {corpus.name} ({corpus.layout}), found none")
+        others = None if source is None else summary_of_refused(source.names())
+        found = "none" if others is None else others
+        raise DatasetError(f"{where}: expected recordings of {corpus.name} ({corpus.layout}), found {found}")
     return recordings
 
 
@@ -432,9 +438,25 @@ def _record(
 def _other_files(source: Source | None, recordings: list[Recording]) -> dict[str, Any]:
     """What lay in the source and was not taken for a recording."""
     taken = {recording.source for recording in recordings}
-    others = [] if source is None else [name for name in source.names() if name not in taken]
+    series = {series_of(name) for name in taken}  # the other frames of a recording are taken with the first
+    others = [
+        name
+        for name in ([] if source is None else source.names())
+        if name not in taken and (series_of(name) is None or series_of(name) not in series)
+    ]
     kinds = Counter(PurePosixPath(name).suffix.lower() or "without suffix" for name in others)
     return {"files": len(others), "kinds": dict(sorted(kinds.items())), "names": others[:_NAMED]}
+
+
+def _refused(source: Source | None, recordings: list[Recording]) -> list[LeftOut]:
+    """Motion in formats that are not read, by name and with what to do about it."""
+    taken = {recording.source for recording in recordings}
+    others = [] if source is None else [name for name in source.names() if name not in taken]
+    return [
+        LeftOut(str(PurePosixPath(name).with_suffix("")), name, str(refused))
+        for name in others
+        if (refused := refused_by_name(name)) is not None
+    ]
 
 
 def _versions() -> dict[str, str]:

@@ -265,7 +265,7 @@ def _are_joints(numbers: Sequence[object], count: int) -> bool:
 
 def _split(joint: str) -> tuple[int | None, int | None, str]:
     """A joint's side (0 left, 1 right), its limb (0 arm, 1 leg) and its name without the side."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", joint.split(":")[-1]).lower()
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=^[LR])(?=[A-Z][a-z])", "_", joint.split(":")[-1]).lower()
     for side, word in enumerate(("left", "right")):
         if word in spaced:
             rest = spaced.replace(word, "", 1)
@@ -326,7 +326,8 @@ def _spine(skeleton: Skeleton, parts: Sequence[Sequence[int]]) -> tuple[int, int
     right = set(_ancestors(skeleton, parts[1][0]))
     branch = next(joint for joint in left if joint in right)
     if branch == skeleton.root:
-        above = [j for j in parts[4] if re.search("neck|head|chest|thorax", skeleton.joint_names[j], re.IGNORECASE)]
+        high = re.compile("neck|head|chest|thorax", re.IGNORECASE)
+        above = [joint for joint in parts[4] if joint != branch and high.search(skeleton.joint_names[joint])]
         if not above:
             return None
         branch = above[0]
@@ -400,6 +401,59 @@ SKELETONS: dict[str, Skeleton] = {
             "Hips LeftUpLeg:Hips LeftLeg:LeftUpLeg LeftFoot:LeftLeg LeftToeBase:LeftFoot RightUpLeg:Hips "
             "RightLeg:RightUpLeg RightFoot:RightLeg RightToeBase:RightFoot Neck:Hips LeftArm:Neck LeftForeArm:LeftArm "
             "LeftHand:LeftForeArm RightArm:Neck RightForeArm:RightArm RightHand:RightForeArm",
+        ),
+        _built_in(  # OpenPose BODY_25
+            "openpose25",
+            "Nose:Neck Neck:MidHip RShoulder:Neck RElbow:RShoulder RWrist:RElbow LShoulder:Neck LElbow:LShoulder "
+            "LWrist:LElbow MidHip RHip:MidHip RKnee:RHip RAnkle:RKnee LHip:MidHip LKnee:LHip LAnkle:LKnee REye:Nose "
+            "LEye:Nose REar:REye LEar:LEye LBigToe:LAnkle LSmallToe:LBigToe LHeel:LAnkle RBigToe:RAnkle "
+            "RSmallToe:RBigToe RHeel:RAnkle",
+        ),
+        _built_in(  # OpenPose COCO: no joint between the hips
+            "openpose18",
+            "Nose:Neck Neck RShoulder:Neck RElbow:RShoulder RWrist:RElbow LShoulder:Neck LElbow:LShoulder "
+            "LWrist:LElbow RHip:Neck RKnee:RHip RAnkle:RKnee LHip:Neck LKnee:LHip LAnkle:LKnee REye:Nose LEye:Nose "
+            "REar:REye LEar:LEye",
+        ),
+        _built_in(  # COCO keypoints: the nose is the only joint of the trunk that is on neither side
+            "coco17",
+            "nose left_eye:nose right_eye:nose left_ear:left_eye right_ear:right_eye left_shoulder:nose "
+            "right_shoulder:nose left_elbow:left_shoulder right_elbow:right_shoulder left_wrist:left_elbow "
+            "right_wrist:right_elbow left_hip:left_shoulder right_hip:right_shoulder left_knee:left_hip "
+            "right_knee:right_hip left_ankle:left_knee right_ankle:right_knee",
+        ),
+        _built_in(  # MediaPipe Pose (BlazePose)
+            "mediapipe33",
+            "nose left_eye_inner:nose left_eye:left_eye_inner left_eye_outer:left_eye right_eye_inner:nose "
+            "right_eye:right_eye_inner right_eye_outer:right_eye left_ear:left_eye_outer right_ear:right_eye_outer "
+            "mouth_left:nose mouth_right:nose left_shoulder:nose right_shoulder:nose left_elbow:left_shoulder "
+            "right_elbow:right_shoulder left_wrist:left_elbow right_wrist:right_elbow left_pinky:left_wrist "
+            "right_pinky:right_wrist left_index:left_wrist right_index:right_wrist left_thumb:left_wrist "
+            "right_thumb:right_wrist left_hip:left_shoulder right_hip:right_shoulder left_knee:left_hip "
+            "right_knee:right_hip left_ankle:left_knee right_ankle:right_knee left_heel:left_ankle "
+            "right_heel:right_ankle left_foot_index:left_ankle right_foot_index:right_ankle",
+        ),
+        _built_in(  # Xsens MVN: each joint is the origin of a segment
+            "xsens23",
+            "Pelvis L5:Pelvis L3:L5 T12:L3 T8:T12 Neck:T8 Head:Neck RightShoulder:T8 RightUpperArm:RightShoulder "
+            "RightForeArm:RightUpperArm RightHand:RightForeArm LeftShoulder:T8 LeftUpperArm:LeftShoulder "
+            "LeftForeArm:LeftUpperArm LeftHand:LeftForeArm RightUpperLeg:Pelvis RightLowerLeg:RightUpperLeg "
+            "RightFoot:RightLowerLeg RightToe:RightFoot LeftUpperLeg:Pelvis LeftLowerLeg:LeftUpperLeg "
+            "LeftFoot:LeftLowerLeg LeftToe:LeftFoot",
+        ),
+        _built_in(  # Human3.6M, the 17 joints of pose estimation; a foot is the ankle
+            "h36m17",
+            "Hip RHip:Hip RKnee:RHip RFoot:RKnee LHip:Hip LKnee:LHip LFoot:LKnee Spine:Hip Thorax:Spine Neck:Thorax "
+            "Head:Neck LShoulder:Thorax LElbow:LShoulder LWrist:LElbow RShoulder:Thorax RElbow:RShoulder RWrist:RElbow",
+        ),
+        _built_in(  # SMPL (Loper et al., 2015)
+            "smpl24",
+            "pelvis left_hip:pelvis right_hip:pelvis spine1:pelvis left_knee:left_hip right_knee:right_hip "
+            "spine2:spine1 left_ankle:left_knee right_ankle:right_knee spine3:spine2 left_foot:left_ankle "
+            "right_foot:right_ankle neck:spine3 left_collar:spine3 right_collar:spine3 head:neck "
+            "left_shoulder:left_collar right_shoulder:right_collar left_elbow:left_shoulder "
+            "right_elbow:right_shoulder left_wrist:left_elbow right_wrist:right_elbow "
+            "left_hand:left_wrist right_hand:right_wrist",
         ),
     )
 }

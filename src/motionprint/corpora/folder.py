@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 from motionprint.corpora.corpus import Corpus, Options, Recording
 from motionprint.corpora.tables import Row, Table, read_table
 from motionprint.errors import DatasetError, ReadError, SettingsError
-from motionprint.readers import READERS, motion_names, read_from
+from motionprint.readers import READERS, motion_names, read_from, recording_name
 from motionprint.sequence import SkeletonSequence
 
 if TYPE_CHECKING:
@@ -101,10 +101,10 @@ def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
     assert source is not None
     files = _files(source)
     said = _said(source, files, options)
-    stems = Counter(str(PurePosixPath(file).with_suffix("")) for file in files)
+    stems = Counter(recording_name(file) for file in files)
     last = _LastFile(source)
     for file in files:
-        stem = str(PurePosixPath(file).with_suffix(""))
+        stem = recording_name(file)
         name = stem if stems[stem] == 1 else file
         settings = options.reading()
         if file.lower().endswith(".bvh"):  # brings its own

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from motionprint.errors import ReadError
-from motionprint.readers import amc, bvh, mat, msr, ntu, nw_ucla, sbu
+from motionprint.readers import amc, bvh, mat, mediapipe, msr, mvnx, ntu, nw_ucla, openpose, refused, sbu
 from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source, is_archive
 from motionprint.sequence import SkeletonSequence
@@ -30,6 +30,8 @@ __all__ = [
     "read",
     "read_all",
     "read_from",
+    "recording_name",
+    "series_of",
 ]
 
 
@@ -50,19 +52,37 @@ class Reader(Protocol):
         ...
 
 
+class Series(Protocol):
+    """What the module of a format has that writes one file a frame."""
+
+    def series_of(self, name: str) -> tuple[str, int] | None:
+        """What the names of a recording's files begin with, and the number of the frame; None for a file of its own."""
+        ...
+
+    def recording_name(self, name: str) -> str | None:
+        """What the recording is called of which a file is a frame; None for a file of its own."""
+        ...
+
+
 READERS: dict[str, Reader] = {
     "amc": amc,
     "bvh": bvh,
+    "mvnx": mvnx,
     "nw_ucla": nw_ucla,
     "ntu": ntu,
     "msr": msr,
     "sbu": sbu,
     "mat": mat,
+    "openpose": openpose,
+    "mediapipe": mediapipe,
 }
 """The formats by name, in the order in which content is tried."""
 
 AMBIGUOUS = (".json", ".txt", ".csv", ".tsv", ".mat", ".npz", ".npy", ".xml")
 """Extensions that motion shares with everything else: in a folder such files are passed over unless recognised."""
+
+SERIES: dict[str, Series] = {"openpose": openpose}
+"""The formats of which a file holds one frame."""
 
 DEFAULT = ReadSettings()
 """What the files and their formats say."""
@@ -138,6 +158,8 @@ def _names(source: Source, inner: str | None, path: str | Path) -> Iterator[str]
     for name in motion_names(source):
         found = True
         yield name
+    if not found and (others := refused.summary(source.names())) is not None:
+        raise ReadError(f"expected motion files, found {others}", file=str(path))
     if not found:
         raise ReadError(f"expected motion files, found none; {_known()}", file=str(path))
 
@@ -150,14 +172,31 @@ def read_from(source: Source, name: str, settings: ReadSettings = DEFAULT) -> li
 
 
 def motion_names(source: Source) -> Iterator[str]:
-    """The files of a source that are motion by their extension, or, where that says little, by their content too."""
+    """The files of a source that are motion by their extension, or, where that says little, by their content too.
+
+    Of a recording that is written as one file a frame the first one stands for all.
+    """
     extensions = tuple(extension for reader in READERS.values() for extension in reader.EXTENSIONS)
+    begun: set[str] = set()
     for name in source.names():
         lower = name.lower()
-        if not lower.endswith(extensions):
+        if not lower.endswith(extensions) or (series := series_of(name)) in begun:
             continue
         if not lower.endswith(AMBIGUOUS) or _recognised(source.read_bytes(name)) is not None:
+            if series is not None:
+                begun.add(series)
             yield name
+
+
+def recording_name(name: str) -> str:
+    """What the recording in a file is called: the file without its extension, or what its frames are called."""
+    called = (each.recording_name(name) for each in SERIES.values())
+    return next(filter(None, called), str(PurePosixPath(name).with_suffix("")))
+
+
+def series_of(name: str) -> str | None:
+    """What the files of a recording share of which this is, by its name, one frame; None for a file of its own."""
+    return next((found[0] for each in SERIES.values() if (found := each.series_of(name)) is not None), None)
 
 
 def format_of(data: bytes, name: str, file: str) -> str:
@@ -172,9 +211,11 @@ def format_of(data: bytes, name: str, file: str) -> str:
         raise ReadError("expected a motion file, found an empty file", file=file)
     if (found := _recognised(data)) is not None:
         return found
-    named = [key for key, reader in READERS.items() if name.lower().endswith(reader.EXTENSIONS)]
-    if len(named) == 1:  # an extension that several formats share says of none what is wrong with the file
-        return named[0]
+    if (other := refused.refused_by_content(data) or refused.refused_by_name(name)) is not None:
+        raise ReadError(f"expected motion that can be read, found {other}", file=file)
+    meant = [key for key, reader in READERS.items() if name.lower().endswith(reader.EXTENSIONS)]
+    if len(meant) == 1:
+        return meant[0]
     if name.lower().endswith(".asf"):
         raise ReadError("expected a motion, found a skeleton: read the .amc that belongs to it", file=file)
     raise ReadError(f"unknown format; {_known()}", file=file)

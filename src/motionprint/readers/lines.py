@@ -23,11 +23,13 @@ __all__ = [
     "Lines",
     "blocks",
     "floats",
+    "require_few_gaps",
     "require_size",
     "sequence_of",
     "show",
     "text_of",
     "tokens_per_line",
+    "with_gaps",
 ]
 
 MAX_JOINTS = 1024
@@ -138,4 +140,34 @@ def require_size(frames: int, joints: int, file: str) -> None:
     if frames * joints > MAX_POSITIONS:
         raise ReadError(
             f"expected at most {MAX_POSITIONS} joint positions, found {frames} frames of {joints} joints", file=file
+        )
+
+
+def with_gaps(
+    positions: npt.NDArray[np.float32], numbers: Sequence[int], file: str, what: str = "frames"
+) -> npt.NDArray[np.float32]:
+    """(F, J, 3) positions of frames with increasing numbers as (T, J, 3): NaN for the numbers that are left out.
+
+    Raises
+    ------
+    ReadError
+        If more frames are missing than are there: memory would grow with the numbers, not with the file.
+    """
+    require_few_gaps(numbers, file, what)
+    span = numbers[-1] - numbers[0] + 1
+    require_size(span, positions.shape[1], file)
+    if span == len(numbers):
+        return positions
+    spread = np.full((span, *positions.shape[1:]), np.nan, dtype=np.float32)
+    spread[np.asarray(numbers) - numbers[0]] = positions
+    return spread
+
+
+def require_few_gaps(numbers: Sequence[int], file: str, what: str) -> None:
+    """Refuse frames with increasing numbers of which more are missing than are there."""
+    span = numbers[-1] - numbers[0] + 1
+    if span > 2 * len(numbers):
+        raise ReadError(
+            f"expected {what} for at least half of the numbers {numbers[0]} to {numbers[-1]}, found {len(numbers)}",
+            file=file,
         )

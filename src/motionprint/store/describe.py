@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from motionprint.errors import DatasetError
-from motionprint.readers import Source, motion_names, read_all
+from motionprint.readers import Source, motion_names, read_all, refused
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import BODY_PARTS, Skeleton
 from motionprint.store.dataset import FILES, MotionDataset, open_dataset
@@ -35,9 +35,8 @@ def describe(path: str | Path) -> dict[str, Any]:
     if found.is_dir():
         with Source.open(found) as source:
             if next(motion_names(source), None) is None:
-                raise DatasetError(
-                    f"{path}: expected a data set folder, a run folder or motion files, found none of them"
-                )
+                others = refused.summary(source.names()) or "none of them"
+                raise DatasetError(f"{path}: expected a data set folder, a run folder or motion files, found {others}")
     each = [describe_sequence(sequence) for sequence in read_all(found)]  # one after another: frames are not kept
     if len(each) == 1:
         return {"kind": "recording", "path": str(path), "persons": 1, **each[0]}
