@@ -57,6 +57,7 @@ WITHIN_A_ROW = {
 
 SHARED_IN_A_ROOM = {
     "readers": {"lines", "markers", "settings", "source"},
+    "writers": set(),
     "corpora": {"corpus"},
     "methods": {"method"},
 }
