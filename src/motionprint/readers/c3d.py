@@ -38,6 +38,7 @@ _BLOCK = 512
 _INTEL, _DEC, _MIPS = 84, 85, 86
 _OVERFLOW = 65535  # what 16 bits hold at most
 _CHUNK = 1 << 18  # points at a time: bounds the memory that a long recording takes
+_NEEDED = ("USED", "SCALE", "RATE", "UNITS", "LABELS", "Y_SCREEN")
 _OUTPUTS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "REACTIONS", "SCALARS")
 _DOWN = {"x": (-1, -1, 1), "y": (1, -1, -1), "z": (1, -1, -1)}
 """Half a turn that makes an axis that points down point up."""
@@ -257,10 +258,13 @@ class _Head:
         return int.from_bytes(self.data[offset : offset + 2], "big" if self.order == ">" else "little")
 
     def _walk(self, at: int, end: int) -> None:
-        """Find all parameters between two bytes of the file, each of which says where the next one begins."""
+        """Find all parameters between two bytes of the file, each of which says where the next one begins.
+
+        Where one leads out of them, as the last one of some files does, what matters must stand before it.
+        """
         groups: dict[int, str] = {}
         found: dict[tuple[int, str], _Parameter] = {}
-        end = min(end, len(self.data))
+        end, broken = min(end, len(self.data)), False
         while at + 2 <= end and (length := _signed(self.data[at])) != 0:
             number = _signed(self.data[at + 1])
             link = at + 2 + abs(length)
@@ -276,14 +280,18 @@ class _Head:
                 found.setdefault((number, name), _Parameter(_signed(self.data[link + 2]), dimensions, first))
             if step == 0:
                 break
-            if step == 1 or link + step > end:
-                where = f"{groups.get(abs(number), abs(number))}:{name}" if number > 0 else name
-                raise self.error(f"expected the parameters to end before byte {end}, found that {where!a} does not")
+            broken = step == 1 or link + step > end
+            if broken:
+                break
             at = link + step
         self.end = end
         for (number, name), parameter in found.items():
             if number in groups:
                 self.parameters.setdefault((groups[number], name), parameter)
+        lost = [name for name in _NEEDED if ("POINT", name) not in self.parameters]
+        if broken and lost:
+            where = f"the parameter at byte {at} leads out of them, and POINT has no {', '.join(lost)}"
+            raise self.error(f"expected the parameters to end before byte {end}, found that {where}")
 
     def _values(self, group: str, name: str, kinds: tuple[int, ...]) -> tuple[_Parameter, int] | None:
         """A parameter of one of these kinds and how many values it has, all of which are there."""

@@ -1,8 +1,9 @@
 """TRC (Track Row Column; Motion Analysis, OpenSim): markers over time as a table of cells between tabs.
 
 Two lines of names and values say the rate (``DataRate``), ``NumFrames``, ``NumMarkers`` and ``Units``; one line names
-the markers, each over three columns; then a line a frame: its number, the time, x, y, z of each marker. A blank cell,
-or ``nan``, is a missing value.
+the markers, each over three columns, the next one counts them (``X1 Y1 Z1 X2 ...``); then a line a frame: its number,
+the time, x, y, z of each marker. A blank cell, or ``nan``, is a missing value. What stands in a line beyond the columns
+of the markers is passed over: some programs append points there that they could not tell from frame to frame.
 
 Millimetres unless ``Units`` or ``unit=`` says otherwise. The file does not say which axis points up: y, as OpenSim has
 it, unless ``up=`` says otherwise. The markers are chosen by ``skeleton=``: see `readers.markers`.
@@ -21,7 +22,7 @@ import numpy.typing as npt
 
 from motionprint.errors import ReadError
 from motionprint.kinematics import y_up
-from motionprint.readers.lines import MAX_NUMBER, Lines, blocks, require_size, sequence_of, show, text_of
+from motionprint.readers.lines import MAX_NUMBER, Lines, blocks, sequence_of, show, text_of
 from motionprint.readers.markers import distinct, metres_of, pick
 from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source
@@ -77,7 +78,7 @@ def parse(data: bytes, file: str) -> Table:
     ------
     ReadError
         Naming the line: the header lacks a line or a count, a cell is no number, a frame has not three cells a marker,
-        the markers or the frames are not as many as the header says.
+        there are more markers than the header says, or more or fewer frames.
     """
     lines, text = Lines(b"", file), _text(data)
     rows = _rows(text)
@@ -95,19 +96,22 @@ def parse(data: bytes, file: str) -> Table:
     if not 0 <= rate <= 1e6:
         raise lines.error(f"expected a DataRate of up to a million frames/s, found {rate:g}", value_line)
     name_line, _, cells = next(rows, (value_line + 1, 0, []))
-    names = _names(lines, cells, markers, name_line)
+    names = _names(lines, cells, name_line)
     axes_line, _, cells = next(rows, (name_line + 1, 0, []))
-    first = next((cell for cell in cells if cell), b"nothing")
-    if not re.fullmatch(rb"[Xx]\d*", first):
-        raise lines.error(f"expected X1, Y1, Z1, ..., found {show(first)}", axes_line)
+    labelled = _labelled(lines, cells, axes_line)
+    if len(names) > labelled:
+        raise lines.error(f"expected {labelled} markers, as the next line counts, found {len(names)}", name_line)
+    if labelled > markers:
+        raise lines.error(f"expected {markers} markers, as NumMarkers says, found {labelled}", axes_line)
+    names += [""] * (labelled - len(names))
     line, start, _ = next(rows, (axes_line + 1, len(text), []))
-    require_size(frames, markers, file)
-    found = _fast_table(text[start:], 2 + 3 * markers)
+    width = 2 + 3 * labelled
+    found = _fast_table(text[start:], width)
     if found is None:
-        found = _slow_table(lines, text, start, line, 2 + 3 * markers)
+        found = _slow_table(lines, text, start, line, width)
     if len(found) != frames:
         raise lines.error(f"expected {frames} frames, as this line says, found {len(found)}", value_line)
-    return Table(names, found[:, 2:].reshape(frames, markers, 3), rate or None, given.get("units"))
+    return Table(distinct(names), found[:, 2:].reshape(frames, labelled, 3), rate or None, given.get("units"))
 
 
 def _text(data: bytes) -> bytes:
@@ -134,18 +138,28 @@ def _count(lines: Lines, word: str, what: str, line: int) -> int:
     return int(word)
 
 
-def _names(lines: Lines, cells: list[bytes], markers: int, line: int) -> list[str]:
-    """The names of the markers, which stand three columns apart from the third column on."""
+def _names(lines: Lines, cells: list[bytes], line: int) -> list[str]:
+    """The names of the markers, up to the last that has one, three columns apart from the third column on."""
     if not cells or not cells[0].lower().startswith(b"frame"):
         raise lines.error(f"expected Frame#, Time and the markers, found {show((cells or [b'nothing'])[0])}", line)
-    names = cells[2::3]
     between = [cell for place, cell in enumerate(cells[2:]) if place % 3 and cell]
     if between:
         raise lines.error(f"expected the markers three columns apart, found {show(between[0])} between them", line)
-    if len(names) < markers or any(names[markers:]):
-        found = max((place for place, name in enumerate(names, start=1) if name), default=0)
-        raise lines.error(f"expected {markers} markers, as NumMarkers says, found {found}", line)
-    return distinct([text_of(name) for name in names[:markers]])
+    names = [text_of(name) for name in cells[2::3]]
+    while names and not names[-1]:
+        names.pop()
+    return names
+
+
+def _labelled(lines: Lines, cells: list[bytes], line: int) -> int:
+    """How many markers the line ``X1 Y1 Z1 X2 ...`` counts."""
+    found = [cell for cell in cells if cell]
+    if not found or len(found) % 3:
+        raise lines.error(f"expected X1, Y1, Z1, X2, ..., found {len(found)} of them", line)
+    for place, cell in enumerate(found):
+        if cell[:1].upper() != b"XYZ"[place % 3 : place % 3 + 1] or len(cell) > 10:
+            raise lines.error(f"expected {'XYZ'[place % 3]}{place // 3 + 1}, found {show(cell)}", line)
+    return len(found) // 3
 
 
 def _fast_table(body: bytes, width: int) -> npt.NDArray[np.float64] | None:
@@ -173,9 +187,7 @@ def _fast_table(body: bytes, width: int) -> npt.NDArray[np.float64] | None:
             values = np.fromiter(map(float, words), dtype=np.float64, count=len(words)).reshape(-1, cells)
         except ValueError:
             return None
-        if bool(np.isnan(values[:, :2]).any() or (~np.isnan(values[:, width:])).any()):
-            return None
-        if bool((np.abs(values) > MAX_NUMBER).any()):
+        if bool(np.isnan(values[:, :2]).any() or (np.abs(values) > MAX_NUMBER).any()):
             return None
         tables.append(values[:, :width])
     return np.concatenate(tables) if tables else None
@@ -185,14 +197,13 @@ def _slow_table(lines: Lines, text: bytes, start: int, line: int, width: int) ->
     """The frames line by line: the same as ``_fast_table``, or the line that is wrong."""
     table = []
     for number, _, cells in _rows(text, start, line):
-        if len(cells) < width or any(cells[width:]):
-            found = len(cells) if len(cells) < width else max(i for i, cell in enumerate(cells, start=1) if cell)
-            raise lines.error(f"expected {width} cells (frame, time and 3 a marker), found {found}", number)
-        row = np.full(width, np.nan)
-        for place, cell in enumerate(cells[:width]):
+        if len(cells) < width:
+            raise lines.error(f"expected {width} cells (frame, time and 3 a marker), found {len(cells)}", number)
+        row = np.full(len(cells), np.nan)
+        for place, cell in enumerate(cells):
             if place < 2:
                 row[place] = lines.number(cell, number, ("a frame number", "a time")[place])
             elif cell and cell.lower() != b"nan":
                 row[place] = lines.number(cell, number, "a number or a blank cell")
-        table.append(row)
+        table.append(row[:width])
     return np.array(table).reshape(-1, width)
