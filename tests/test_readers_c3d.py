@@ -426,7 +426,7 @@ def damage(data, changes):
     return data
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(SEEDS), CHANGES)
 def test_damage_gives_a_recording_or_a_read_error(data, changes):
     data = damage(data, changes)
