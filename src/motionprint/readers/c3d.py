@@ -165,7 +165,7 @@ def parse(data: bytes, file: str) -> Trial:
 
 
 def _scale(head: _Head) -> float:
-    """The header's scale, else POINT:SCALE: where they differ (sample06 of c3d.org) a body has its size by the header's."""
+    """The header's scale, else POINT:SCALE: where they differ bodies have their size by the header's."""
     scales = [scale for scale in (head.float_at(12), head.number("POINT", "SCALE", 0.0)) if scale is not None]
     usable = [scale for scale in scales if math.isfinite(scale) and scale != 0]
     if not usable:
