@@ -58,7 +58,8 @@ WITHIN_A_ROW = {
 """Rooms of one row of which the second is the first one's base."""
 
 SHARED_IN_A_ROOM = {
-    "readers": {"kinect", "lines", "settings", "source"},
+    "readers": {"kinect", "lines", "markers", "settings", "source"},
+    "writers": set(),
     "corpora": {"corpus", "tables"},
     "methods": {"method"},
 }

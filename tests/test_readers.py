@@ -112,7 +112,7 @@ def test_content_counts_not_the_extension(folder, name):
         ("broken.bvh", "broken.bvh:1: expected HIERARCHY, found 'what'"),
         ("broken.amc", "broken.amc:1: expected the number of a frame, found 'what'"),
         ("broken.json", f"broken.json: unknown format; {KNOWN}"),
-        ("broken.c3d", f"broken.c3d: unknown format; {KNOWN}"),
+        ("broken.xyz", f"broken.xyz: unknown format; {KNOWN}"),
         ("broken", f"broken: unknown format; {KNOWN}"),
         ("broken.txt", f"broken.txt: unknown format; {KNOWN}"),  # an extension of several formats
     ],

@@ -12,7 +12,21 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from motionprint.errors import ReadError
-from motionprint.readers import amc, bvh, mat, mediapipe, msr, mvnx, ntu, nw_ucla, openpose, refused, sbu
+from motionprint.readers import (
+    amc,
+    bvh,
+    c3d,
+    mat,
+    mediapipe,
+    msr,
+    mvnx,
+    ntu,
+    nw_ucla,
+    openpose,
+    refused,
+    sbu,
+    trc,
+)
 from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source, is_archive
 from motionprint.sequence import SkeletonSequence
@@ -67,6 +81,8 @@ class Series(Protocol):
 READERS: dict[str, Reader] = {
     "amc": amc,
     "bvh": bvh,
+    "c3d": c3d,
+    "trc": trc,
     "mvnx": mvnx,
     "nw_ucla": nw_ucla,
     "ntu": ntu,
