@@ -46,7 +46,7 @@ class _Row:
 def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
     """All files with the ending of a motion format, by name; JSON that holds no skeletons is none."""
     assert source is not None
-    files = _files(source)
+    files = _files(source, options)
     how = _how(source, files, options)
     table = _read_table(source, how, files) if how not in ("subfolders", "none") else {}
     blank = {column: None for row in table.values() for column in row.extra}
@@ -70,7 +70,7 @@ def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
 
 def labels_from(source: Source, options: Options) -> str:
     """`subfolders`, `none`, or the CSV file that labels are read from."""
-    return _how(source, _files(source), options)
+    return _how(source, _files(source, options), options)
 
 
 def _how(source: Source, files: list[str], options: Options) -> str:
@@ -83,10 +83,10 @@ def _how(source: Source, files: list[str], options: Options) -> str:
     return "subfolders" if words else "none"
 
 
-def _files(source: Source) -> list[str]:
+def _files(source: Source, options: Options) -> list[str]:
     if source.is_single:
         return source.names()
-    return list(motion_names(source))
+    return list(motion_names(source, options.reading()))
 
 
 def _read_table(source: Source, table: str, files: list[str]) -> dict[str, _Row]:
