@@ -39,7 +39,7 @@ OTHERS = {
     "README.txt": b"not a motion",
     "sub/package.json": b'{"name": "not a motion"}',
 }
-KNOWN = "expected one of ASF/AMC (.amc), BVH (.bvh), NW-UCLA JSON (.json)"
+KNOWN = "expected one of " + ", ".join(f"{each.TITLE} ({' '.join(each.EXTENSIONS)})" for each in READERS.values())
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from motionprint.errors import ReadError
-from motionprint.readers import amc, arrays, bvh, nw_ucla, optitrack, qualisys, table
+from motionprint.readers import amc, arrays, bvh, c3d, nw_ucla, optitrack, qualisys, table, trc
 from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source, is_archive
 from motionprint.sequence import SkeletonSequence
@@ -53,7 +53,9 @@ class Reader(Protocol):
 READERS: dict[str, Reader] = {
     "amc": amc,
     "bvh": bvh,
+    "c3d": c3d,
     "nw_ucla": nw_ucla,
+    "trc": trc,
     "table": table,
     "optitrack": optitrack,
     "qualisys": qualisys,

@@ -1,4 +1,4 @@
-"""What the readers of marker sets share: names that are unique, and the markers that a skeleton names.
+"""What the readers of marker sets share: unique names, units by their names, and the markers that a skeleton names.
 
 A marker set is a list of points without a tree. A skeleton (`skeleton=`) says which markers to take, their parents and
 body parts. Without one all markers are taken, in the file's order, as a star: the first marker is the root, the others
@@ -16,9 +16,19 @@ import numpy.typing as npt
 
 from motionprint.errors import ReadError
 from motionprint.readers.lines import MAX_JOINTS
+from motionprint.readers.settings import ReadSettings
 from motionprint.skeleton import Skeleton
 
-__all__ = ["distinct", "pick"]
+__all__ = ["distinct", "metres_of", "pick"]
+
+_UNITS = {
+    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), 0.001),
+    **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), 0.01),
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0),
+    **dict.fromkeys(("in", "inch", "inches"), 0.0254),
+    **dict.fromkeys(("ft", "foot", "feet"), 0.3048),
+}
+"""Metres of each unit of length that marker files name."""
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -41,6 +51,21 @@ def distinct(names: Sequence[str]) -> list[str]:
             taken.add(name)
         found.append(name)
     return found
+
+
+def metres_of(unit: str | None, settings: ReadSettings, what: str, file: str) -> float:
+    """Metres of the unit that a user gave, else of the one that a file names, else of millimetres.
+
+    Raises
+    ------
+    ReadError
+        If the file's unit, which stands under ``what``, is none.
+    """
+    if settings.unit is not None or not unit:
+        return settings.metres("mm")
+    if unit.lower() not in _UNITS:
+        raise ReadError(f"expected {what} to be mm, cm, m, in or ft, found {unit[:40]!a}: pass unit=", file=file)
+    return _UNITS[unit.lower()]
 
 
 def pick(
