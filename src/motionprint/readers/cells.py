@@ -11,6 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -69,11 +70,9 @@ class Cells:
             raise self.error(f"expected separated cells, found: {error}", reader.line_num) from error
 
     def _lines(self, text: io.TextIOWrapper) -> Iterator[str]:
-        number = 0
-        while line := text.readline(_LINE):
-            number += 1
+        for line in iter(partial(text.readline, _LINE), ""):
             if len(line) == _LINE:
-                raise self.error(f"expected lines of less than {_LINE} characters, found more", number)
+                raise self.error(f"expected lines of less than {_LINE} characters, found more")
             yield line
 
     def batches(self, rows: Iterable[Row], width: int, columns: int) -> Iterator[list[Row]]:
@@ -157,8 +156,10 @@ def _bulk(cells: list[str], decimal: str | None, limit: float) -> npt.NDArray[np
     words = joined.split("\n")
     if len(words) != len(cells):  # a quoted cell of several lines
         return None
+    if "" in words:
+        words = [word or "nan" for word in words]
     try:
-        values = np.fromiter((float(word or "nan") for word in words), dtype=np.float64, count=len(words))
+        values = np.fromiter(map(float, words), dtype=np.float64, count=len(words))
     except ValueError:
         return None
     return values if bool((np.isnan(values) | (np.abs(values) <= limit)).all()) else None

@@ -1,8 +1,8 @@
 """A wide CSV: one row a frame, in metres, y up.
 
 The first line is ``frame,time`` and then, for each joint, ``"NAME_x","NAME_y","NAME_z"``; frames count from 0, times
-are seconds. Numbers have nine digits, which is what a float32 needs to read back bit for bit; a missing value is an empty
-cell. What it does not keep: the tree of the joints, the label, and the frame rate of a single frame.
+are seconds. Numbers have nine digits, which is what a float32 needs to read back bit for bit; a missing value is an
+empty cell. What it does not keep: the tree of the joints, the label, and the frame rate of a single frame.
 """
 
 from __future__ import annotations
