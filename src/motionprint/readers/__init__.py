@@ -154,7 +154,7 @@ def read_from(source: Source, name: str, settings: ReadSettings = DEFAULT) -> li
 def motion_names(source: Source, settings: ReadSettings = DEFAULT) -> Iterator[str]:
     """The files of a source that are motion by their extension, or, where that says little, by their content too.
 
-    A table that has one of the columns that ``settings.columns`` names for positions is motion.
+    A table that has half or more of the columns that ``settings.columns`` names for positions is motion.
     """
     extensions = tuple(extension for reader in READERS.values() for extension in reader.EXTENSIONS)
     for name in source.names():

@@ -207,7 +207,7 @@ def _positions(members: Members) -> npt.NDArray[np.generic]:
     if not flat and not _is_positions(head, "fiu"):
         raise members.error("positions", f"expected numbers of shape (T, J, 3) or (T, 3 J), found {head}")
     values = members.array("positions")
-    return values.reshape(len(values), -1, 3) if len(values) else values.reshape(0, 1, 3)
+    return values.reshape(head.shape[0], head.shape[1] // 3 if flat else head.shape[1], 3)
 
 
 def _checked(positions: npt.NDArray[np.generic], file: str) -> npt.NDArray[np.generic]:

@@ -30,7 +30,7 @@ Row = tuple[int, list[str]]
 
 _HEAD = 256 * 1024  # bytes that tell what a table is
 _LINE = 1024 * 1024  # characters that a line may have: bounds the memory that its cells take
-_CHUNK = 200_000  # cells at a time: bounds the memory that cells take as text
+_CHUNK = 100_000  # cells at a time: bounds the memory that cells take as text
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _MISSING = re.compile(r"(?:[+-]?nan|na)?", re.IGNORECASE)
 
@@ -220,7 +220,8 @@ def even_steps(frames: npt.NDArray[np.float64], lines: Sequence[int], file: str)
     if np.isnan(frames).any():
         raise ReadError("expected a frame number, found none", file=file, line=lines[int(np.isnan(frames).argmax())])
     steps = np.diff(frames)
-    step = float(steps[0]) if len(steps) and steps[0] > 0 else 1.0
+    usual = float(np.sort(steps)[len(steps) // 2]) if len(steps) else 1.0
+    step = usual if usual > 0 else 1.0
     if (steps != step).any():
         at = int((steps != step).argmax())
         message = f"expected frame {frames[at] + step:.17g}, found {frames[at + 1]:.17g}"

@@ -35,7 +35,7 @@ EXTENSIONS: tuple[str, ...] = (".csv", ".tsv", ".txt")
 
 _LIMIT = 1e15  # of times and frame numbers: time may count from 1970
 _FEWEST = 3  # joints of a table that is taken for motion by its header alone
-_SENSOR = re.compile(r"(?:^|[^a-z])(?:acc|gyr|mag|quat|rot|vel|force|moment|torque|angle|euler)", re.IGNORECASE)
+_SENSOR = re.compile(r"(?:^|[^a-z])(?:acc|gyr|mag|quat|rot|vel|force|moment|torque|angle|euler)")
 _SPARSE = 4  # a long table has a row for at least one in so many joints and frames
 _SMALL = 50_000  # joint positions up to which that does not matter
 
@@ -66,17 +66,26 @@ def recognises(data: bytes) -> bool:
         columns = [long[axis] for axis in "xyz"]
     else:
         joints, unfinished = triples(names)
-        if unfinished or len(joints) < _FEWEST or any(_SENSOR.search(joint) for joint in joints):
+        if unfinished or len(joints) < _FEWEST or any(map(_is_sensor, joints)):
             return False
         columns = [column for joint in joints.values() for column in joint]
     return all(re.fullmatch(r"[-+0-9.,eE]*|[-+]?nan|na", head[1][column].strip(), re.IGNORECASE) for column in columns)
 
 
+def _is_sensor(name: str) -> bool:
+    """Whether one of its words begins as the name of a sensor's value does."""
+    return _SENSOR.search(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()) is not None
+
+
 def has_columns(data: bytes, columns: str) -> bool:
-    """Whether the first line has one of the columns that the setting ``columns`` names for positions."""
+    """Whether the first line has half or more of the columns that the setting ``columns`` names for positions.
+
+    Half, so that a name that is misspelt is an error and not a file passed over.
+    """
     given = columns_of(columns)
     head = head_of(data, 1, given.separator)
-    return bool(head) and not given.positions().isdisjoint(name.strip() for name in head[0])
+    wanted = given.positions()
+    return bool(head) and 2 * len(wanted & {name.strip() for name in head[0]}) >= len(wanted)
 
 
 def read(source: Source, name: str, data: bytes, settings: ReadSettings) -> list[SkeletonSequence]:
