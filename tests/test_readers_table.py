@@ -139,8 +139,13 @@ def test_milliseconds_rounded_times_and_times_since_1970():
     assert parse(f"time,a_x,a_y,a_z\n{rows}".encode(), "a.csv").fps == 25
     rows = "\n".join(f"{round(n * 1000 / 30)},{n},0,0" for n in range(60))
     assert parse(f"time_ms,a_x,a_y,a_z\n{rows}".encode(), "a.csv").fps == 30
-    rows = "\n".join(f"{n / 29.97:.6f},{n},0,0" for n in range(60))
-    assert parse(f"t,a_x,a_y,a_z\n{rows}".encode(), "a.csv").fps == pytest.approx(29.97, abs=1e-4)
+    for decimals in (3, 6):
+        rows = "\n".join(f"{n / 29.97:.{decimals}f},{n},0,0" for n in range(300))
+        assert parse(f"t,a_x,a_y,a_z\n{rows}".encode(), "a.csv").fps == pytest.approx(29.97, abs=3e-3)
+        rows = "\n".join(f"{n / 30:.{decimals}f},{n},0,0" for n in range(10))
+        assert parse(f"t,a_x,a_y,a_z\n{rows}".encode(), "a.csv").fps == 30
+    rows = "\n".join(f"{n / 360:.3f},{n},0,0" for n in range(60))
+    assert parse(f"t,a_x,a_y,a_z\n{rows}".encode(), "a.csv").fps == 360
 
 
 def test_a_file_in_an_archive(tmp_path):

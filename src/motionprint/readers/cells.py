@@ -184,7 +184,7 @@ def even_rate(
 ) -> float:
     """Frames/s of (T,) times in seconds; ``frames`` (T,) numbers them where some may be left out.
 
-    A rate within a two-thousandth of a whole number is that number, since times are rounded.
+    Times are rounded: where they agree with a whole rate to their last decimal, it is that one.
 
     Raises
     ------
@@ -212,7 +212,18 @@ def even_rate(
     if not 1 <= rate <= 1e6:
         message = f"expected times in seconds, found {rate:.6g} frames/s by them; fps= says another rate"
         raise ReadError(message, file=file, line=lines[0])
-    return float(round(rate)) if abs(rate - round(rate)) < 5e-4 * rate else rate
+    return _whole(rate, times - times[0], numbers - numbers[0])
+
+
+def _whole(rate: float, times: npt.NDArray[np.float64], numbers: npt.NDArray[np.generic]) -> float:
+    """The whole rate nearby, if times from 0 agree with it to as many decimals as they have; else the rate."""
+    for decimals in range(2, 8):
+        rounded = np.round(times, decimals)
+        if np.abs(times - rounded).max() < 1e-3 * 10.0**-decimals:
+            whole = float(round(rate))
+            off = np.abs(times - numbers.astype(np.float64) / whole).max()
+            return whole if off < 1.01 * 10.0**-decimals and abs(rate - whole) < 0.01 * rate else rate
+    return rate
 
 
 def even_steps(frames: npt.NDArray[np.float64], lines: Sequence[int], file: str) -> None:
