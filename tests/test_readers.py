@@ -112,7 +112,7 @@ def test_content_counts_not_the_extension(folder, name):
         ("broken.bvh", "broken.bvh:1: expected HIERARCHY, found 'what'"),
         ("broken.amc", "broken.amc:1: expected the number of a frame, found 'what'"),
         ("broken.json", "broken.json:1: expected JSON, found: Expecting value"),
-        ("broken.c3d", f"broken.c3d: unknown format; {KNOWN}"),
+        ("broken.fbx", f"broken.fbx: unknown format; {KNOWN}"),
         ("broken", f"broken: unknown format; {KNOWN}"),
     ],
 )
