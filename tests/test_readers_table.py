@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 import zipfile
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,6 +155,18 @@ def test_a_file_in_an_archive(tmp_path):
         output.writestr("takes/labels.csv", "file,label,subject\nwalk.csv,walk,anna\n")
     [sequence] = read(tmp_path / "a.zip")
     assert sequence.name == "takes/walk"
+
+
+def test_the_examples_of_the_documentation(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8").split("## Your own CSV")[1]
+    example = page.split("```text\n")[1].split("```")[0]
+    [sequence] = read_bytes(tmp_path, example.encode())
+    assert (sequence.skeleton.joint_names, sequence.fps, len(sequence)) == (("LeftHand", "Head"), 50, 2)
+    (tmp_path / "columns.toml").write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    data = b"Zeit;K1;K2;K3;LH1;LH2;LH3\n0,00;1;2;3;4;5;6\n0,02;1;2;3;4;5;6\n"
+    [sequence] = read_bytes(tmp_path, data, columns=tmp_path / "columns.toml")
+    np.testing.assert_allclose(sequence.positions[0], [[0.004, 0.006, -0.005], [0.001, 0.003, -0.002]], rtol=1e-6)
+    assert 'columns="frame=Bild,joint=Punkt,x=rechts,y=hoch,z=vor"' in page
 
 
 # ---- long tables ---------------------------------------------------------------------------------------------------

@@ -28,7 +28,9 @@ def encode(sequence: SkeletonSequence) -> bytes:
     names = sequence.skeleton.joint_names
     for name in names:
         if not name or name != name.strip() or not name.isprintable() or len(name) > _LONGEST:
-            raise SettingsError(f"{TITLE}: expected names of printable text without blanks around, found {name!a}")
+            raise SettingsError(
+                f"{TITLE}: expected joint names of printable text without blanks around, found {name!a}"
+            )
     quoted = ['"' + f"{name}_{axis}".replace('"', '""') + '"' for name in names for axis in "xyz"]
     lines = [",".join(["frame", "time", *quoted])]
     line = "%d,%r" + ",%.9g" * len(quoted)
