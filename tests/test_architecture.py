@@ -58,7 +58,7 @@ WITHIN_A_ROW = {
 """Rooms of one row of which the second is the first one's base."""
 
 SHARED_IN_A_ROOM = {
-    "readers": {"kinect", "lines", "markers", "settings", "source"},
+    "readers": {"cells", "kinect", "lines", "markers", "settings", "source"},
     "writers": set(),
     "corpora": {"corpus", "tables"},
     "methods": {"method"},
@@ -110,7 +110,12 @@ def test_a_module_imports_only_from_smaller_rows(path: Path) -> None:
 
 def _same_format(importer: str, imported: str) -> bool:
     """Whether two files belong to one format or data set: `amc` takes its rig from `asf`."""
-    return {importer, imported} in ({"amc", "asf"}, {"ntu_rgbd", "ntu_rgbd_120"}, {"berkeley_mhad", "mhad_dmocap"})
+    return {importer, imported} in (
+        {"amc", "asf"},
+        {"table", "table_columns"},
+        {"ntu_rgbd", "ntu_rgbd_120"},
+        {"berkeley_mhad", "mhad_dmocap"},
+    )
 
 
 def test_nothing_is_called_utils() -> None:

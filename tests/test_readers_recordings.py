@@ -7,8 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from motionprint.errors import ReadError
 from motionprint.readers import ReadSettings, Source, motion_names, read, read_from
 from motionprint.skeleton import SKELETONS
+from motionprint.writers import write
 
 # A BVH joint lies where the ASF's bone before it ends.
 SAME_PLACE = {
@@ -234,3 +236,26 @@ def test_xsens_as_mvnx_and_as_bvh_is_the_same_motion(shared_datasets):
     np.testing.assert_allclose(turned[:, ~arms], theirs[1:, ~arms], atol=5e-5)
     # the BVH's arms hang elsewhere on the trunk, by 2 mm
     np.testing.assert_allclose(turned[:, arms], theirs[1:, arms], atol=2.5e-3)
+
+
+def test_optitrack_motive(shared_datasets):
+    archive = shared_datasets / "formats.zip"
+    [sequence] = read(archive / "csv/optitrack_1.23_markers.csv")
+    assert sequence.positions.shape == (1353, 18, 3)
+    assert sequence.fps == 360
+    assert sequence.skeleton.joint_names[0] == "Unlabeled 1036"
+    np.testing.assert_allclose(sequence.positions[0, 0], [2.659741943, -0.830793884, -2.86219165], rtol=1e-6)
+    np.testing.assert_allclose(sequence.positions[1352, 1], [2.031224487, 0.035038883, 0.72458057], rtol=1e-6)
+    assert np.isnan(sequence.positions[0]).all(axis=-1).sum() == 3  # their cells are empty
+    steps = np.linalg.norm(np.diff(sequence.positions, axis=0), axis=-1)
+    assert np.nanmax(steps) < 0.05  # m a frame
+    with pytest.raises(ReadError, match=r"1.23.csv:7: expected bones, rigid bodies or markers with positions, found n"):
+        read(archive / "csv/optitrack_1.23.csv")  # exported without any
+
+
+@pytest.mark.parametrize("extension", ["csv", "npz"])
+def test_a_real_recording_written_as_a_table_reads_back(shared_datasets, tmp_path, extension):
+    [sequence] = read(shared_datasets / "cmu_asfamc_30fps.zip" / "subjects/02/02_01.amc", fps=30)
+    write(sequence, tmp_path / f"a.{extension}")
+    [back] = read(tmp_path / f"a.{extension}", skeleton="cmu31")
+    assert back.positions.tobytes() == sequence.positions.tobytes() and back.fps == 30

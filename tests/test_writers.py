@@ -14,6 +14,9 @@ from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS, Skeleton
 from motionprint.writers import WRITERS, write
 
+MARKERS = ("c3d", "trc")
+"""Formats of marker sets; tests/test_writers_tables.py has the others."""
+
 
 class Files:
     """In place of a source: a reader of one file asks it for nothing but a name."""
@@ -63,14 +66,14 @@ def sequences(draw):
     return SkeletonSequence(np.array(values, np.float32).reshape(frames, len(names), 3), fps, star(names), name="walk")
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", MARKERS)
 @settings(max_examples=150, deadline=None)
 @given(written=sequences())
 def test_what_was_written_reads_back(name, written):
     require_equal(read_back(name, written), written)
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", MARKERS)
 def test_many_joints(name):
     written = sequence(3, [f"joint number {number:03d} {'é' * 54}" for number in range(300)])
     require_equal(read_back(name, written), written)
@@ -119,7 +122,7 @@ def test_a_skeleton_gives_the_tree_back(tmp_path, name):
     np.testing.assert_allclose(found.positions, positions, rtol=PRECISION[name])
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", MARKERS)
 @pytest.mark.parametrize("joint", ["a ", " a", "a\tb", "a\nb", "\0"])
 def test_names_that_would_not_read_back_are_refused(tmp_path, name, joint):
     with pytest.raises(SettingsError, match=r"walk\.\w+: \w+: expected joint names of .* without blanks around, found"):

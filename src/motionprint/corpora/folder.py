@@ -99,7 +99,7 @@ class _LastFile:
 def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
     """All files with the ending of a motion format, by name; JSON that holds no skeletons is none."""
     assert source is not None
-    files = _files(source)
+    files = _files(source, options)
     said = _said(source, files, options)
     stems = Counter(recording_name(file) for file in files)
     last = _LastFile(source)
@@ -125,7 +125,7 @@ def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
 
 def labels_from(source: Source, options: Options) -> str:
     """`subfolders`, `none`, a pattern, or the CSV file that labels are read from."""
-    return _how(source, _files(source), options)
+    return _how(source, _files(source, options), options)
 
 
 def _how(source: Source, files: list[str], options: Options) -> str:
@@ -138,10 +138,10 @@ def _how(source: Source, files: list[str], options: Options) -> str:
     return "subfolders" if words else "none"
 
 
-def _files(source: Source) -> list[str]:
+def _files(source: Source, options: Options) -> list[str]:
     if source.is_single:
         return source.names()
-    return list(motion_names(source))
+    return list(motion_names(source, options.reading()))
 
 
 def _said(source: Source, files: list[str], options: Options) -> dict[str, list[_Said]]:

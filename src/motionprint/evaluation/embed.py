@@ -176,7 +176,7 @@ def _ranges(
                     chosen = opened[path] = part[first:last]
                     yield _Range(number, given, path, total, chosen.index, chosen.written)
         else:
-            with open_files(given) as (source, names):
+            with open_files(given, how.reading) as (source, names):
                 path = os.path.abspath(source.path)
                 opened[path] = source
                 while files := tuple(islice(names, FILES)):

@@ -14,6 +14,7 @@ from typing import Protocol
 from motionprint.errors import ReadError
 from motionprint.readers import (
     amc,
+    arrays,
     bvh,
     c3d,
     mat,
@@ -23,8 +24,11 @@ from motionprint.readers import (
     ntu,
     nw_ucla,
     openpose,
+    optitrack,
+    qualisys,
     refused,
     sbu,
+    table,
     trc,
 )
 from motionprint.readers.settings import ReadSettings
@@ -91,6 +95,10 @@ READERS: dict[str, Reader] = {
     "mat": mat,
     "openpose": openpose,
     "mediapipe": mediapipe,
+    "optitrack": optitrack,
+    "qualisys": qualisys,
+    "table": table,
+    "arrays": arrays,
 }
 """The formats by name, in the order in which content is tried."""
 
@@ -145,13 +153,13 @@ def read_all(path: str | Path, settings: ReadSettings = DEFAULT) -> Iterator[Ske
     Of a folder or an archive the files with a motion format's extension are read; a ``.json``, ``.txt``, ``.csv`` and
     the like that is no motion is passed over, since such an extension says nothing.
     """
-    with open_files(path) as (source, names):
+    with open_files(path, settings) as (source, names):
         for name in names:
             yield from read_from(source, name, settings)
 
 
 @contextmanager
-def open_files(path: str | Path) -> Iterator[tuple[Source, Iterator[str]]]:
+def open_files(path: str | Path, settings: ReadSettings = DEFAULT) -> Iterator[tuple[Source, Iterator[str]]]:
     """The source of a motion file, a folder or an archive, and the names in it that ``read_all`` reads, one by one.
 
     Raises
@@ -163,15 +171,15 @@ def open_files(path: str | Path) -> Iterator[tuple[Source, Iterator[str]]]:
     if not outer.exists():
         raise ReadError("expected a motion file, found nothing", file=str(path))
     with Source.open(outer) as source:
-        yield source, _names(source, inner, path)
+        yield source, _names(source, inner, path, settings)
 
 
-def _names(source: Source, inner: str | None, path: str | Path) -> Iterator[str]:
+def _names(source: Source, inner: str | None, path: str | Path, settings: ReadSettings) -> Iterator[str]:
     if inner is not None or source.is_single:
         yield inner or source.names()[0]
         return
     found = False
-    for name in motion_names(source):
+    for name in motion_names(source, settings):
         found = True
         yield name
     if not found and (others := refused.summary(source.names())) is not None:
@@ -183,14 +191,15 @@ def _names(source: Source, inner: str | None, path: str | Path) -> Iterator[str]
 def read_from(source: Source, name: str, settings: ReadSettings = DEFAULT) -> list[SkeletonSequence]:
     """The recordings in one file of a source; the rest as ``read`` has it."""
     data = source.read_bytes(name)
-    reader = READERS[format_of(data, name, source.label(name))]
+    reader = READERS[format_of(data, name, source.label(name), settings)]
     return reader.read(source, name, data, settings)
 
 
-def motion_names(source: Source) -> Iterator[str]:
+def motion_names(source: Source, settings: ReadSettings = DEFAULT) -> Iterator[str]:
     """The files of a source that are motion by their extension, or, where that says little, by their content too.
 
-    Of a recording that is written as one file a frame the first one stands for all.
+    Of a recording that is written as one file a frame the first one stands for all. A table that has half or more of
+    the columns that ``settings.columns`` names for positions is motion.
     """
     extensions = tuple(extension for reader in READERS.values() for extension in reader.EXTENSIONS)
     begun: set[str] = set()
@@ -198,7 +207,7 @@ def motion_names(source: Source) -> Iterator[str]:
         lower = name.lower()
         if not lower.endswith(extensions) or (series := series_of(name)) in begun:
             continue
-        if not lower.endswith(AMBIGUOUS) or _recognised(source.read_bytes(name)) is not None:
+        if not lower.endswith(AMBIGUOUS) or _is_motion(source.read_bytes(name), lower, settings):
             if series is not None:
                 begun.add(series)
             yield name
@@ -215,7 +224,14 @@ def series_of(name: str) -> str | None:
     return next((found[0] for each in SERIES.values() if (found := each.series_of(name)) is not None), None)
 
 
-def format_of(data: bytes, name: str, file: str) -> str:
+def _is_motion(data: bytes, lower: str, settings: ReadSettings) -> bool:
+    if _recognised(data) is not None:
+        return True
+    columns = settings.columns if lower.endswith(table.EXTENSIONS) else None
+    return columns is not None and table.has_columns(data, columns)
+
+
+def format_of(data: bytes, name: str, file: str, settings: ReadSettings = DEFAULT) -> str:
     """The name in ``READERS`` of the format of a file.
 
     Raises
@@ -227,6 +243,8 @@ def format_of(data: bytes, name: str, file: str) -> str:
         raise ReadError("expected a motion file, found an empty file", file=file)
     if (found := _recognised(data)) is not None:
         return found
+    if settings.columns is not None and name.lower().endswith(table.EXTENSIONS):
+        return "table"
     if (other := refused.refused_by_content(data) or refused.refused_by_name(name)) is not None:
         raise ReadError(f"expected motion that can be read, found {other}", file=file)
     meant = [key for key, reader in READERS.items() if name.lower().endswith(reader.EXTENSIONS)]

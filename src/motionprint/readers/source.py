@@ -215,7 +215,9 @@ class Source:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a ``.zip``, by its first bytes or its name."""
+    """Whether a file is a ``.zip``, by its first bytes or its name; an ``.npz`` is one recording."""
+    if path.suffix.lower() == ".npz":
+        return False
     if path.suffix.lower() == ".zip":
         return True
     try:

@@ -17,7 +17,7 @@ import numpy as np
 
 from motionprint.errors import DatasetError, SettingsError
 from motionprint.sequence import SkeletonSequence
-from motionprint.writers import c3d, trc
+from motionprint.writers import c3d, csv, npz, trc
 
 __all__ = ["WRITERS", "Writer", "write"]
 
@@ -38,6 +38,8 @@ class Writer(Protocol):
 WRITERS: dict[str, Writer] = {
     "c3d": c3d,
     "trc": trc,
+    "npz": npz,
+    "csv": csv,
 }
 """The formats by name."""
 
