@@ -147,6 +147,9 @@ def test_milliseconds_rounded_times_and_times_since_1970():
         assert parse(f"t,a_x,a_y,a_z\n{rows}".encode(), "a.csv").fps == 30
     rows = "\n".join(f"{n / 360:.3f},{n},0,0" for n in range(60))
     assert parse(f"t,a_x,a_y,a_z\n{rows}".encode(), "a.csv").fps == 360
+    for exact in (62.5, 1000 / 9, 59.94):
+        rows = "\n".join(f"{n / exact!r},{n},0,0" for n in range(4))
+        assert parse(f"t,a_x,a_y,a_z\n{rows}".encode(), "a.csv").fps == pytest.approx(exact, rel=1e-8)
 
 
 def test_a_file_in_an_archive(tmp_path):

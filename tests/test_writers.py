@@ -111,7 +111,7 @@ def test_ezc3d_reads_what_was_written(tmp_path):
     assert len(file["data"]["points"][0, 0]) == point["FRAMES"]["value"][0] == 40
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", MARKERS)
 def test_a_skeleton_gives_the_tree_back(tmp_path, name):
     body = SKELETONS["kinect20"]
     positions = np.random.default_rng(0).normal(size=(5, 20, 3)).astype(np.float32)

@@ -184,7 +184,7 @@ def even_rate(
 ) -> float:
     """Frames/s of (T,) times in seconds; ``frames`` (T,) numbers them where some may be left out.
 
-    Times are rounded: where they agree with a whole rate to their last decimal, it is that one.
+    Times may be rounded: where they are not even, but agree with a whole rate to their last decimal, it is that one.
 
     Raises
     ------
@@ -212,17 +212,18 @@ def even_rate(
     if not 1 <= rate <= 1e6:
         message = f"expected times in seconds, found {rate:.6g} frames/s by them; fps= says another rate"
         raise ReadError(message, file=file, line=lines[0])
-    return _whole(rate, times - times[0], numbers - numbers[0])
+    return _whole(rate, times, (numbers - numbers[0]).astype(np.float64))
 
 
-def _whole(rate: float, times: npt.NDArray[np.float64], numbers: npt.NDArray[np.generic]) -> float:
-    """The whole rate nearby, if times from 0 agree with it to as many decimals as they have; else the rate."""
-    for decimals in range(2, 8):
-        rounded = np.round(times, decimals)
-        if np.abs(times - rounded).max() < 1e-3 * 10.0**-decimals:
-            whole = float(round(rate))
-            off = np.abs(times - numbers.astype(np.float64) / whole).max()
-            return whole if off < 1.01 * 10.0**-decimals and abs(rate - whole) < 0.01 * rate else rate
+def _whole(rate: float, times: npt.NDArray[np.float64], numbers: npt.NDArray[np.float64]) -> float:
+    """The whole rate nearby, if rounded times are those of it; the rate, where times are exact."""
+    whole, elapsed = float(round(rate)), times - times[0]
+    exact = float(1e-9 * (1 + elapsed[-1]) + 2 * np.spacing(np.abs(times).max()))
+    decimals = (10.0**-count for count in range(2, 8) if np.abs(elapsed - np.round(elapsed, count)).max() < exact)
+    for tolerance in (exact, 1.01 * next(decimals, 0.0)):
+        for each in (whole, rate):
+            if np.abs(elapsed - numbers / each).max() <= tolerance:
+                return each
     return rate
 
 
