@@ -1,4 +1,4 @@
-"""What holds for every reader, by a small file of its format in tests/samples: one that stands in the table needs one."""
+"""What holds for every reader, by a small file of its format in tests/samples: each in the table needs one."""
 
 from __future__ import annotations
 

@@ -250,6 +250,8 @@ def format_of(data: bytes, name: str, file: str, settings: ReadSettings = DEFAUL
     meant = [key for key, reader in READERS.items() if name.lower().endswith(reader.EXTENSIONS)]
     if len(meant) == 1:
         return meant[0]
+    if name.lower().endswith((".csv", ".tsv")):  # of all that may be meant, the reader that says how to name columns
+        return "table"
     if name.lower().endswith(".asf"):
         raise ReadError("expected a motion, found a skeleton: read the .amc that belongs to it", file=file)
     raise ReadError(f"unknown format; {_known()}", file=file)
