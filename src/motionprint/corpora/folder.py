@@ -57,7 +57,7 @@ def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
         label = PurePosixPath(file).parent.name or None if how == "subfolders" else row.label
         settings = options.reading()
         if file.lower().endswith(".bvh"):  # brings its own
-            settings = replace(settings, skeleton=None, columns=None)
+            settings = replace(settings, skeleton=settings.parts(), columns=None)
         yield Recording(
             name=stem if stems[stem] == 1 else file,
             source=file,

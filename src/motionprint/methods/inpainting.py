@@ -108,11 +108,7 @@ class Inpainting(Method):
 
     def __init__(self, skeleton: Skeleton, inputs: int, settings: InpaintingSettings) -> None:
         super().__init__(skeleton, inputs, settings)
-        if len(skeleton.body_parts) != 5:
-            raise SettingsError(
-                "expected a skeleton with five body parts, found none derivable from its joint names; "
-                "write them into a TOML file with a table body_parts (docs: Data sets, Skeletons)"
-            )
+        skeleton.require_body_parts()
         self.settings = settings
         shape = {"layers": settings.layers, "cell": settings.cell, "dropout": settings.dropout}
         # R = D: the print is read as the data of the first time step
