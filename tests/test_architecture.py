@@ -19,6 +19,7 @@ ROWS: dict[str, float] = {
     "sequence": 1,
     "rotations": 1,
     "kinematics": 1,
+    "rigs": 1,
     "readers": 2,
     "writers": 2,
     "corpora": 3,
@@ -50,6 +51,9 @@ WITHIN_A_ROW = {
     ("sequence", "skeleton"),
     ("rotations", "errors"),
     ("kinematics", "errors"),
+    ("rigs", "errors"),
+    ("rigs", "sequence"),
+    ("rigs", "skeleton"),
     ("kinematics", "rotations"),
     ("prepare", "store"),
 }
