@@ -60,7 +60,8 @@ WITHIN_A_ROW = {
 """Rooms of one row of which the second is the first one's base."""
 
 SHARED_IN_A_ROOM = {
-    "readers": {"lines", "settings", "source"},
+    "readers": {"lines", "markers", "settings", "source"},
+    "writers": set(),
     "corpora": {"corpus"},
     "methods": {"method"},
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from motionprint.errors import ReadError
-from motionprint.readers import amc, bvh, nw_ucla
+from motionprint.readers import amc, bvh, c3d, nw_ucla, trc
 from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source, is_archive
 from motionprint.sequence import SkeletonSequence
@@ -55,7 +55,9 @@ class Reader(Protocol):
 READERS: dict[str, Reader] = {
     "amc": amc,
     "bvh": bvh,
+    "c3d": c3d,
     "nw_ucla": nw_ucla,
+    "trc": trc,
 }
 """The formats by name, in the order in which content is tried."""
 
