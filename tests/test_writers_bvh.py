@@ -114,7 +114,9 @@ def arm(**changes: Any) -> SkeletonSequence:
 
 def test_the_file_as_it_stands() -> None:
     lines = bvh.encode(arm()).decode().splitlines()
-    assert lines == [
+    values = [[float(word) for word in line.split()] for line in lines[23:]]
+    np.testing.assert_allclose(values, [[0, 0, 0, 0, 0, 0, 10 * frame, 0, 0, 0, 0, 0] for frame in range(5)], atol=1e-4)
+    assert lines[:23] == [
         "HIERARCHY",
         "ROOT Hips",
         "{",
@@ -138,10 +140,6 @@ def test_the_file_as_it_stands() -> None:
         "MOTION",
         "Frames: 5",
         "Frame Time: 0.04",
-        *(
-            " ".join(f"{value:.6f}" for value in (0, 0, 0, 0, 0, 0, 10 * frame, 0, 0, 0, 0, 0))
-            for frame in range(5)
-        ),
     ]  # fmt: skip
 
 

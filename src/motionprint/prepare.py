@@ -20,7 +20,7 @@ import numpy as np
 
 import motionprint
 from motionprint.corpora import CORPORA
-from motionprint.corpora.corpus import Corpus, Options, Recording, refuse_repeated
+from motionprint.corpora.corpus import Corpus, Options, Recording, mapped, refuse_repeated
 from motionprint.corpora.folder import labels_from
 from motionprint.errors import DatasetError, MotionprintError, ReadError, SettingsError, SkeletonMismatchError
 from motionprint.progress import Report
@@ -89,6 +89,8 @@ def prepare(
     skeleton: str | Path | None = None,
     up: str | None = None,
     columns: str | Path | None = None,
+    map_to: str | Path | None = None,
+    allow_missing: bool = False,
     skip_unreadable: bool = False,
     jobs: int = 1,
     report: Report | None = None,
@@ -113,6 +115,10 @@ def prepare(
         An ASF file for AMC recordings that lie without one; a skeleton's name or TOML file for markers and tables.
     up, columns
         The axis that points up; which column of a table is what (`ReadSettings`).
+    map_to
+        A skeleton's name or TOML file: recordings of different rigs are brought onto it (`motionprint.rigs.map_to`).
+    allow_missing
+        With ``map_to``: joints that a rig does not have are missing values, in place of stopping there.
     skip_unreadable
         Leave out files that cannot be read, by name and reason, in place of stopping at the first.
     jobs
@@ -134,6 +140,7 @@ def prepare(
     options = Options(
         fps, unit, labels, None if skeleton is None else str(skeleton), up, None if columns is None else str(columns)
     )
+    options = replace(options, map_to=None if map_to is None else str(map_to), allow_missing=allow_missing)
     _check(chosen, source, options, jobs)
     read = [] if labels in ("subfolders", "none") else [labels]
     inputs = [path for path in (source, skeleton, *read) if path is not None]
@@ -167,10 +174,13 @@ def prepare(
 def _check(corpus: Corpus, source: str | Path | None, options: Options, jobs: int) -> None:
     if source is None and corpus.needs_source:
         raise DatasetError(f"{corpus.name}: expected a source: a folder or archive with {corpus.layout}")
-    if not corpus.needs_source and (source is not None or options != Options()):
+    told = replace(options, map_to=None, allow_missing=False)
+    if not corpus.needs_source and (source is not None or told != Options()):
         raise SettingsError(f"{corpus.name}: is generated: expected no source, fps, unit, labels or skeleton for it")
     if options.labels is not None and corpus.name != "folder":
         raise SettingsError(f"labels: only the corpus `folder` takes them from elsewhere, found {corpus.name}")
+    if options.allow_missing and options.map_to is None:
+        raise SettingsError("allow_missing: expected map_to with it, found none")
     if jobs < 1:
         raise SettingsError(f"jobs: expected at least 1, found {jobs}")
 
@@ -224,7 +234,7 @@ def _label(corpus: Corpus, source: Source | None) -> str:
 
 def _recordings(corpus: Corpus, source: Source | None, options: Options) -> list[Recording]:
     where = _label(corpus, source)
-    recordings = refuse_repeated(corpus.recordings(source, options), where)
+    recordings = refuse_repeated(mapped(corpus.recordings(source, options), options), where)
     if not recordings:
         raise DatasetError(f"{where}: expected recordings of {corpus.name} ({corpus.layout}), found none")
     return recordings
@@ -267,7 +277,7 @@ def _start_worker(corpus: Corpus, source: str | Path | None, options: Options) -
     first = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: None if os.getppid() == first else os._exit(128 + number))
-    _worker.extend(corpus.recordings(None if source is None else Source.open(source), options))
+    _worker.extend(mapped(corpus.recordings(None if source is None else Source.open(source), options), options))
 
 
 def _read_number(number: int) -> Result:
@@ -311,7 +321,7 @@ class _Kept:
 
     def take(self, recording: Recording, result: Result) -> None:
         if isinstance(result, MotionprintError):
-            if not (self.skip_unreadable and isinstance(result, ReadError | DatasetError)):
+            if not (self.skip_unreadable and isinstance(result, ReadError | DatasetError | SkeletonMismatchError)):
                 raise result
             self.left_out.append(LeftOut(recording.name, recording.source, " ".join(str(result).split())))
             return
@@ -338,7 +348,9 @@ class _Kept:
         try:
             self.writer.append(sequence)
         except SkeletonMismatchError as error:
-            raise DatasetError(f"{error}; a data set has one skeleton") from error
+            raise DatasetError(
+                f"{error}; a data set has one skeleton: --map-to (map_to=) brings others onto it"
+            ) from error
         missing = int(np.isnan(sequence.positions).sum())
         self.missing_values += missing
         self.missing_sequences += missing > 0

@@ -31,6 +31,12 @@ def _corpora() -> list[str]:
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @reading_options
 @click.option("--labels", metavar="WHERE", help="For `folder`: subfolders, none, or a CSV file (file, label, subject).")
+@click.option(
+    "--map-to", metavar="SKELETON", help="Bring recordings of different rigs onto a skeleton: a name, or a TOML file."
+)
+@click.option(
+    "--allow-missing", is_flag=True, help="With --map-to: joints that a rig does not have become missing values."
+)
 @click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be read, by name, and go on.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that read files.")
 @quiet_option

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from motionprint.errors import DatasetError, SettingsError
 from motionprint.sequence import SkeletonSequence
-from motionprint.writers import c3d, trc
+from motionprint.writers import bvh, c3d, trc
 
 __all__ = ["WRITERS", "Writer", "write"]
 
@@ -34,6 +34,7 @@ class Writer(Protocol):
 
 
 WRITERS: dict[str, Writer] = {
+    "bvh": bvh,
     "c3d": c3d,
     "trc": trc,
 }
