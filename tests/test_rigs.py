@@ -203,16 +203,15 @@ def test_what_is_missing_stays_missing_and_spreads_no_further() -> None:
 
 def test_joints_that_cannot_be_found_are_named() -> None:
     sequence = body(RIGS["Kinect"])
+    absent = "ltoes, rtoes, head, lhand, lfingers, lthumb, rhand, rfingers, rthumb"
     with pytest.raises(SkeletonMismatchError) as error:
         map_to(sequence, CMU)
     text = str(error.value)
-    assert (
-        "expected joints that tell where ltoes, rtoes, head, lhand, lfingers, lthumb, rhand, rfingers, rthumb of cmu31"
-        in text
-    )
+    assert text.startswith(f"sequence: expected joints that tell where {absent} of cmu31 lie, found ")
     assert "\n" not in text and text.endswith("; allow_missing (--allow-missing) makes them missing values")
     mapped = map_to(sequence, CMU, allow_missing=True).positions
-    assert ", ".join(CMU.joint_names[joint] for joint in np.flatnonzero(np.isnan(mapped).all(axis=(0, 2)))) == absent
+    lost = np.isnan(mapped).all(axis=(0, 2))
+    assert [name for name, gone in zip(CMU.joint_names, lost, strict=True) if gone] == absent.split(", ")
     assert np.isnan(mapped).sum() == 9 * 3 * 2
 
 
@@ -312,7 +311,7 @@ def require_a_person(sequence: SkeletonSequence, tall: float = 1.0) -> None:
         ):  # fmt: skip
             assert least * tall <= bone(sequence, f"{one}_{side}", f"{other}_{side}") <= most * tall, (one, side)
     assert 0.1 * tall < bone(sequence, "hip_left", "hip_right") < 0.4 * tall
-    assert 0.2 * tall < bone(sequence, "shoulder_left", "shoulder_right") < 0.5 * tall
+    assert 0.2 * tall < bone(sequence, "shoulder_left", "shoulder_right") < 0.55 * tall
     # feet point forwards: with up they tell which side is left, whatever the names say
     forward = (where(sequence, "foot_left", "foot_right") - where(sequence, "ankle_left", "ankle_right")).mean(axis=1)
     left = np.cross([0, 1, 0], forward)
