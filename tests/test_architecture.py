@@ -25,6 +25,7 @@ ROWS: dict[str, float] = {
     "corpora": 3,
     "store": 4,
     "prepare": 4,
+    "convert": 4,
     "preprocessing": 5,
     "fanout": 5,
     "batches": 6,
@@ -56,6 +57,7 @@ WITHIN_A_ROW = {
     ("rigs", "skeleton"),
     ("kinematics", "rotations"),
     ("prepare", "store"),
+    ("convert", "store"),
 }
 """Rooms of one row of which the second is the first one's base."""
 

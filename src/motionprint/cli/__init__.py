@@ -22,6 +22,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS = {
     "prepare": "Turn a corpus of recordings into a data set folder.",
+    "convert": "Turn motion files into another format.",
     "info": "Say what a file, a data set or a run is.",
     "pretrain": "Train an encoder on a data set, without its labels.",
     "embed": "Turn recordings into prints, one vector each.",
