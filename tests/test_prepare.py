@@ -76,7 +76,12 @@ def test_prepare_json_explains_the_data_set(source: Path, tmp_path: Path) -> Non
         "corpus": "folder",
         "command": "motionprint prepare folder files --out data",
         "source": str(source),
-        "options": {"fps": None, "unit": "m", "labels": "none", "skeleton": None, "up": None, "columns": None},
+        "options": {
+            **dict.fromkeys(("fps", "skeleton", "up", "columns", "map_to")),
+            "unit": "m",
+            "labels": "none",
+            "allow_missing": False,
+        },
         "preprocessing": {"alignment": "heading", "max_length": 35},
         "recordings": 6,
         "sequences": 6,

@@ -39,7 +39,7 @@ OTHERS = {
     "README.txt": b"not a motion",
     "sub/package.json": b'{"name": "not a motion"}',
 }
-KNOWN = "expected one of ASF/AMC (.amc), BVH (.bvh), NW-UCLA JSON (.json)"
+KNOWN = "expected one of " + ", ".join(f"{each.TITLE} ({' '.join(each.EXTENSIONS)})" for each in READERS.values())
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_content_counts_not_the_extension(folder, name):
         ("broken.bvh", "broken.bvh:1: expected HIERARCHY, found 'what'"),
         ("broken.amc", "broken.amc:1: expected the number of a frame, found 'what'"),
         ("broken.json", "broken.json:1: expected JSON, found: Expecting value"),
-        ("broken.c3d", f"broken.c3d: unknown format; {KNOWN}"),
+        ("broken.fbx", f"broken.fbx: unknown format; {KNOWN}"),
         ("broken", f"broken: unknown format; {KNOWN}"),
     ],
 )

@@ -33,23 +33,19 @@ _UNITS = {
 
 def distinct(names: Sequence[str]) -> list[str]:
     """The names, each once: one without text becomes ``marker_N`` (its place from 1), a repeated one ``NAME_2``, ..."""
-    taken = set(names)
+    taken, seen = set(names), set()
     counts: dict[str, int] = {}
     found = []
     for place, name in enumerate(names, start=1):
-        stem = name or f"marker_{place}"
-        if name and name not in counts:
-            counts[name] = 1
-        elif not name and stem not in taken:
-            name = stem
-            taken.add(name)
-        else:
+        unique = stem = name or f"marker_{place}"
+        if name in seen if name else stem in taken:
             count = counts.get(stem, 1) + 1
-            while (name := f"{stem}_{count}") in taken:
+            while (unique := f"{stem}_{count}") in taken:
                 count += 1
             counts[stem] = count
-            taken.add(name)
-        found.append(name)
+        seen.add(name)
+        taken.add(unique)
+        found.append(unique)
     return found
 
 

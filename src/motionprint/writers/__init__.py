@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from motionprint.errors import DatasetError, SettingsError
 from motionprint.sequence import SkeletonSequence
 from motionprint.writers import bvh, c3d, trc
@@ -40,6 +42,9 @@ WRITERS: dict[str, Writer] = {
 }
 """The formats by name."""
 
+MAX_METRES = 1_000_000
+"""How far from the origin a joint may be: readers take no number above 10⁹, which in millimetres is this."""
+
 
 def write(sequences: SkeletonSequence | Sequence[SkeletonSequence], path: str | Path, overwrite: bool = False) -> None:
     """Write a recording into a motion file, in the format of its extension.
@@ -56,7 +61,8 @@ def write(sequences: SkeletonSequence | Sequence[SkeletonSequence], path: str | 
     Raises
     ------
     SettingsError
-        If the extension is that of no format, if there is not exactly one recording, or if the format cannot hold it.
+        If the extension is that of no format, if there is not exactly one recording, if it has no frame, or if the
+        format cannot hold it.
     DatasetError
         If the file exists and may not be replaced, or the system refuses to write it.
     """
@@ -64,6 +70,7 @@ def write(sequences: SkeletonSequence | Sequence[SkeletonSequence], path: str | 
     given = [sequences] if isinstance(sequences, SkeletonSequence) else list(sequences)
     if len(given) != 1:
         raise SettingsError(f"{path}: expected one recording a file, found {len(given)}: write each to its own")
+    _require_sensible(given[0], path)
     _refuse(Path(path), overwrite)
     try:
         data = writer.encode(given[0])
@@ -78,6 +85,19 @@ def _writer_of(path: Path) -> Writer:
             return writer
     known = ", ".join(f"{writer.TITLE} ({' '.join(writer.EXTENSIONS)})" for writer in WRITERS.values())
     raise SettingsError(f"{path}: unknown format to write; expected one of {known}")
+
+
+def _require_sensible(sequence: SkeletonSequence, path: str | Path) -> None:
+    """Refuse what no reader would read again."""
+    if not len(sequence):
+        raise SettingsError(f"{path}: expected at least one frame, found none")
+    if not 1e-6 <= sequence.fps <= 1e6:
+        raise SettingsError(f"{path}: expected a frame rate from 1e-06 to 1e+06 frames/s, found {sequence.fps:g}")
+    far = np.abs(sequence.positions) > MAX_METRES
+    if far.any():
+        frame, joint, axis = np.argwhere(far)[0]
+        found = f"{sequence.positions[frame, joint, axis]:g} m in frame {frame + 1}"
+        raise SettingsError(f"{path}: expected positions below {MAX_METRES:,} m, found {found}")
 
 
 def _refuse(path: Path, overwrite: bool) -> None:

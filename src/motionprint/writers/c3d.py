@@ -34,13 +34,11 @@ def encode(sequence: SkeletonSequence) -> bytes:
     Raises
     ------
     SettingsError
-        If a joint's name or the frame rate cannot stand in a C3D.
+        If a joint's name cannot stand in a C3D, or all of them together.
     """
     frames, joints = sequence.positions.shape[:2]
     labels = [_label(name) for name in sequence.skeleton.joint_names]
     rate = float(np.float32(sequence.fps))
-    if not 0 < rate <= 1e6:
-        raise SettingsError(f"{TITLE}: expected a frame rate of up to a million frames/s, found {sequence.fps:g}")
     largest = float(np.nan_to_num(np.abs(sequence.positions)).max(initial=0.0))
     scale = -max(largest, 1.0) / 32000  # below 0: floats; its size serves whoever turns them into whole numbers
     parameters = _parameters(frames, labels, rate, scale, 0)
