@@ -154,7 +154,7 @@ def test_nothing_is_left_of_what_fails(flawed: Path, tmp_path: Path) -> None:
         ),
         (
             "takes/wave/anna_0.bvh", "out.bvh", {"map_to": "kinect20", "allow_missing": True}, SettingsError,
-            r"anna_0.bvh: expected complete positions, since BVH has no missing values, found none of elbow_left",
+            r"anna_0.bvh: BVH: expected complete positions, since it has no missing values, found none of elbow_left",
         ),
         ("takes/wave/anna_0.bvh", "out.bvh", {"map_to": "cmu"}, SettingsError, "unknown skeleton 'cmu'"),
         ("takes/wave/anna_0.bvh", "x.bvh", {"allow_missing": True}, SettingsError, "expected map_to with it"),

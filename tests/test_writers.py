@@ -14,6 +14,9 @@ from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS, Skeleton
 from motionprint.writers import WRITERS, write
 
+EXACT = [name for name in WRITERS if name != "bvh"]
+"""BVH has angles, its own tree and no missing values: tests/test_writers_bvh.py."""
+
 
 class Files:
     """In place of a source: a reader of one file asks it for nothing but a name."""
@@ -58,14 +61,14 @@ def sequences(draw):
     return SkeletonSequence(np.array(values, np.float32).reshape(frames, len(names), 3), fps, star(names), name="walk")
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", EXACT)
 @settings(max_examples=150, deadline=None)
 @given(written=sequences())
 def test_what_was_written_reads_back_bit_for_bit(name, written):
     require_equal(read_back(name, written), written)
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", EXACT)
 def test_many_joints(name):
     written = sequence(3, [f"joint number {number:03d} {'é' * 54}" for number in range(300)])
     require_equal(read_back(name, written), written)
@@ -102,7 +105,7 @@ def test_ezc3d_reads_what_was_written(tmp_path):
     assert len(file["data"]["points"][0, 0]) == point["FRAMES"]["value"][0] == 40
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", EXACT)
 def test_a_skeleton_gives_the_tree_back(tmp_path, name):
     body = SKELETONS["kinect20"]
     positions = np.random.default_rng(0).normal(size=(5, 20, 3)).astype(np.float32)

@@ -15,7 +15,7 @@ from motionprint.rigs import map_to as onto
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 from motionprint.store.atomic import new_files
-from motionprint.writers import WRITERS, Writer
+from motionprint.writers import WRITERS, Writer, encode
 
 __all__ = ["Converted", "convert"]
 
@@ -155,6 +155,6 @@ def _encoded(
     if joints is not None:
         sequences = [onto(sequence, joints, allow_missing=allow_missing) for sequence in sequences]
     try:
-        return [writer.encode(sequence) for sequence in sequences]
+        return [encode(sequence, writer) for sequence in sequences]
     except SettingsError as error:
         raise SettingsError(f"{source.label(name)}: {error}") from error

@@ -35,7 +35,6 @@ EXTENSIONS: tuple[str, ...] = (".bvh",)
 _STILL = 2e-5  # m: a distance that changes no more is constant
 _EXACT = 5e-5  # m: what a position may be off without a position channel
 _CM = 100.0
-_FARTHEST = 1e6  # m: no recorded body is farther away, and a float32 knows it no better than to 6 cm there
 _CHUNK = 4096  # frames at a time: bounds the memory that the matrices of a long recording take
 
 Floats = npt.NDArray[np.float64]
@@ -47,8 +46,7 @@ def encode(sequence: SkeletonSequence) -> bytes:
     Raises
     ------
     SettingsError
-        If there is no frame, a value is missing (naming the frame, from 1, and the joint), a position is more than
-        1,000 km away, a frame rate has no Frame Time, or a joint's name cannot stand in a BVH.
+        If a value is missing (naming the frame, from 1, and the joint), or a joint's name cannot stand in a BVH.
     """
     _require_writable(sequence)
     rig = _Rig.of(sequence)
@@ -75,27 +73,20 @@ def encode(sequence: SkeletonSequence) -> bytes:
 
 def _require_writable(sequence: SkeletonSequence) -> None:
     names, positions = sequence.skeleton.joint_names, sequence.positions
-    if not len(positions):
-        raise SettingsError("expected at least one frame to write as BVH, found none")
     missing = np.argwhere(np.isnan(positions).any(axis=2))
     if len(missing):
         frame, joint = missing[0]
         more = f", and {len(missing) - 1} more like it" if len(missing) > 1 else ""
         raise SettingsError(
-            f"expected complete positions, since BVH has no missing values, found none of {names[joint]} in frame "
-            f"{frame + 1}{more}"
+            f"{TITLE}: expected complete positions, since it has no missing values, found none of {names[joint]} in "
+            f"frame {frame + 1}{more}"
         )
-    if np.abs(positions).max() > _FARTHEST:
-        frame, joint = np.argwhere((np.abs(positions) > _FARTHEST).any(axis=2))[0]
-        raise SettingsError(
-            f"expected positions within 1000 km, found {names[joint]} farther away in frame {frame + 1}"
-        )
-    if not 1e-6 <= sequence.fps <= 1e6:
-        raise SettingsError(f"expected a frame rate from 1e-6 to 1e6 frames/s to write as BVH, found {sequence.fps}")
     for name in names:
-        plain = not set(name) & set("{}\x0b\x0c\x1a") and name == " ".join(name.split()) != ""
-        if not plain or any("\ud800" <= letter <= "\udfff" for letter in name):
-            raise SettingsError(f"expected joint names that BVH can hold, found {name!r}")
+        if not name.isprintable() or set(name) & set("{}") or name != " ".join(name.split()) or not name:
+            raise SettingsError(
+                f"{TITLE}: expected joint names of printable text without braces and without blanks around, found "
+                f"{name!a}"
+            )
 
 
 @dataclass(frozen=True)
