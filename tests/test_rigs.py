@@ -187,6 +187,16 @@ def _side(name: str) -> str | None:
     return _words(name)[0] or None
 
 
+def test_a_trunk_that_branches_into_hips_or_shoulders() -> None:
+    """The torso of OpenNI hangs from the neck and branches into the hips: half-way between neck and pelvis."""
+    target = Skeleton(("neck", "torso", "hip_left", "hip_right", "chest", "shoulder_left", "shoulder_right"),
+                      (-1, 0, 1, 1, 2, 4, 4))  # fmt: skip
+    mapped = map_to(body(RIGS["Kinect"]), target).positions
+    np.testing.assert_allclose(mapped[0, 1], [0, 1.25, 0], atol=1e-6)
+    target = Skeleton(("torso", "neck", "hip_left", "hip_right"), (-1, 0, 0, 0))
+    np.testing.assert_allclose(map_to(body(RIGS["midpoints"]), target).positions[0, 0], [0, 1.25, 0], atol=1e-6)
+
+
 def test_what_is_missing_stays_missing_and_spreads_no_further() -> None:
     sequence = body(RIGS["MotionBuilder"])
     positions = sequence.positions.copy()

@@ -145,9 +145,9 @@ def mapping(sequence: SkeletonSequence, target: Skeleton) -> dict[str, dict[str,
     Shares along a spine follow from the recording's bone lengths (medians over its frames), all others from names.
     """
     names = sequence.skeleton.joint_names
-    if set(target.joint_names) <= set(names):
-        return {name: {name: 1.0} for name in target.joint_names}
     own, wanted = _Rig.of(sequence.skeleton), _Rig.of(target)
+    if (same := _of_the_same_names(own, wanted)) is not None:
+        return {name: {names[joint]: 1.0} for name, joint in zip(target.joint_names, same, strict=True)}
     lengths = _bone_lengths(sequence)
     found: dict[str, dict[str, float]] = {}
     for joint, name in enumerate(target.joint_names):
@@ -257,13 +257,26 @@ def _is_base(skeleton: Skeleton, joint: int) -> bool:
 # ---- where -------------------------------------------------------------------------------------------------------
 
 
+def _of_the_same_names(own: _Rig, wanted: _Rig) -> list[int] | None:
+    """The recording's joints for a target whose joints all are among them, by name or but for a prefix."""
+    mine, theirs = own.skeleton.joint_names, wanted.skeleton.joint_names
+    if set(theirs) <= set(mine):
+        found = [mine.index(name) for name in theirs]
+    elif set(wanted.words) <= set(own.words) and len(set(own.words)) == len(mine):
+        found = [own.words.index(words) for words in wanted.words]
+    else:
+        return None
+    alike = all(own.place(joint) == wanted.place(other) for other, joint in enumerate(found))
+    return found if alike or mine == theirs else None
+
+
 def _find(own: _Rig, wanted: _Rig, joint: int, lengths: npt.NDArray[np.float64]) -> _Weights:
     """The shares of the recording's joints in one joint of the target; none if it cannot be found."""
     place = wanted.place(joint)
     if place is not None:
         return _at(own, place)
-    if (ends := _between(wanted, joint)) is not None:
-        return _along(own, wanted, joint, *ends, lengths)
+    if (stretch := _between(wanted, joint)) is not None:
+        return _along(own, wanted, joint, *stretch, lengths)
     side, word = wanted.words[joint]
     if own.acclaim == wanted.acclaim and own.words.count((side, word)) == 1:
         return {own.words.index((side, word)): 1.0}
@@ -294,32 +307,52 @@ def _mix(parts: Sequence[tuple[_Weights, float]]) -> _Weights:
     return mixed
 
 
-def _between(wanted: _Rig, joint: int) -> tuple[int, int] | None:
-    """The nearest joints with a place above and below one that has none: below, of its own side (or of none)."""
+def _between(wanted: _Rig, joint: int) -> tuple[list[int], Place, Place] | None:
+    """The nearest places above and below a joint that has none, and the joints from one to the other.
+
+    Below it must be of the joint's own side; where a trunk branches into hips or shoulders, or begins with a torso, it
+    is their middle.
+    """
     above = next((each for each in wanted.ancestors(joint) if wanted.place(each) is not None), None)
     side = wanted.words[joint][0]
     below = [
         each for place, each in wanted.at.items() if place[0] == side and joint in wanted.ancestors(each)
     ]  # fmt: skip
-    if above is None or not below:
-        return None
-    return above, min(below, key=lambda each: len(wanted.ancestors(each)))
+    if above is None:  # a torso at the root, below which come neck and hips
+        neck = wanted.at.get(("", "neck"))
+        if neck is None or joint not in wanted.ancestors(neck):
+            return None
+        return wanted.ancestors(neck)[::-1], ("", "pelvis"), ("", "neck")
+    (start,) = (place for place, each in wanted.at.items() if each == above)
+    if below:
+        nearest = min(below, key=lambda each: len(wanted.ancestors(each)))
+        chain = wanted.ancestors(nearest)
+        (end,) = (place for place, each in wanted.at.items() if each == nearest)
+        return chain[: chain.index(above)][::-1], start, end
+    for limb, middle in (("hip", "pelvis"), ("shoulder", "neck")):
+        ends = [wanted.at.get((side, limb)) for side in ("left", "right")]
+        if not side and all(each is not None and joint in wanted.ancestors(each) for each in ends):
+            chain = [joint, *wanted.ancestors(joint)]
+            return chain[: chain.index(above)][::-1], start, ("", middle)
+    return None
 
 
 def _along(
-    own: _Rig, wanted: _Rig, joint: int, above: int, below: int, lengths: npt.NDArray[np.float64]
-) -> _Weights:  # fmt: skip
-    """The place of a joint on the line that leads from ``above`` to ``below``, along the recording's own joints."""
-    start, end = wanted.place(above), wanted.place(below)
-    assert start is not None and end is not None
+    own: _Rig, wanted: _Rig, joint: int, inner: list[int], start: Place, end: Place, lengths: npt.NDArray[np.float64]
+) -> _Weights:
+    """Where a joint lies of those ``inner`` ones that lead from one place to another, along the recording's own."""
     first, last = _at(own, start), _at(own, end)
     if not first or not last:
         return {}
-    inner = wanted.ancestors(below)[: wanted.ancestors(below).index(above)][::-1]
     path = _path(own, own.at.get(start), own.at.get(end))
-    if own.acclaim == wanted.acclaim and [wanted.words[each] for each in inner] == [own.words[each] for each in path]:
+    trunk = (start, end) == (("", "pelvis"), ("", "neck"))
+    shares = _ALONG.get(wanted.skeleton.name) if trunk else None
+    if (
+        shares is None
+        and own.acclaim == wanted.acclaim
+        and [wanted.words[each] for each in inner] == [own.words[each] for each in path]
+    ):
         return {path[inner.index(joint)]: 1.0}
-    shares = _ALONG.get(wanted.skeleton.name) if (start, end) == (("", "pelvis"), ("", "neck")) else None
     share = shares[inner.index(joint)] if shares else (inner.index(joint) + 1) / (len(inner) + 1)
     stops = [first, *({each: 1.0} for each in path), last]
     steps = [float(lengths[each]) for each in (*path, own.at[end])] if path else [1.0]
