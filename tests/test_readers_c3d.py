@@ -207,6 +207,13 @@ def test_the_axis_that_is_vertical_on_the_screen_points_up(screen):
     np.testing.assert_array_equal(given, wanted[..., :3])
 
 
+def test_the_scale_of_the_header_goes_before_that_of_the_parameters():
+    data = bytearray(build(points(), floats=False, POINT_SCALE=(4, (), number(INTEL, "f", 0.25))))
+    np.testing.assert_array_equal(load(bytes(data), unit="m").positions, points()[..., :3] * 0.5)
+    data[12:16] = bytes(4)
+    np.testing.assert_array_equal(load(bytes(data), unit="m").positions, points()[..., :3] * 0.25)
+
+
 def test_rates():
     assert load(build(points(), rate=59.94)).fps == 59.94
     assert load(build(points(), rate=0, header_rate=25)).fps == 25
@@ -327,6 +334,10 @@ def changed(offset, value, **given):
         (build(points(), POINT_USED=text("3")), "expected POINT:USED to be a number, found the type -1"),
         (build(points(), POINT_LABELS=(2, (), b"\1\0")), "expected POINT:LABELS to be text, found the type 2"),
         (build(points(), scale=0), "expected POINT:SCALE to be a number other than 0, found 0.0"),
+        (
+            build(points(), POINT_SCALE=(4, (), number(INTEL, "f", 0.5))),
+            "expected one sign of the scale (floats have a negative one), found -0.5 in the header and",
+        ),
         (build(points(), scale=float("nan")), "expected POINT:SCALE to be a number other than 0, found nan"),
         (
             build(points(), analog=6, ANALOG_USED=(2, (), b"\2\0")),

@@ -95,6 +95,12 @@ def test_ezc3d_reads_the_same(formats, tmp_path, name):
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
+def test_the_shoulders_of_sample_06_are_as_high_as_shoulders(formats):
+    [sequence] = read(formats / "c3d/sample06/MACsample.c3d")  # by POINT:SCALE they would be at 0.57 m
+    shoulders = [sequence.skeleton.joint_names.index(name) for name in ("RSHO", "LSHO")]
+    assert 1.3 < np.nanmedian(sequence.positions[:, shoulders, 1]) < 1.6
+
+
 def test_a_walker_of_sample_01_stands_upright(formats):
     [sequence] = read(formats / SAMPLE_01[0])
     heights = np.nanmedian(sequence.positions[..., 1], axis=0)

@@ -40,8 +40,13 @@ def read_back(name, written):
     return found
 
 
+PRECISION = {"c3d": 2.0**-23, "trc": 0.0}
+"""The relative error that a format's positions may have: none, or two roundings to a float32 of half a unit each."""
+
+
 def require_equal(found, written):
-    np.testing.assert_array_equal(found.positions, written.positions)
+    precision = PRECISION[found.source.rpartition(".")[2].lower()]
+    np.testing.assert_allclose(found.positions, written.positions, rtol=precision, atol=1e-44 if precision else 0)
     assert found.skeleton.joint_names == written.skeleton.joint_names
     assert np.float32(found.fps) == np.float32(written.fps)
 
@@ -64,7 +69,7 @@ def sequences(draw):
 @pytest.mark.parametrize("name", EXACT)
 @settings(max_examples=150, deadline=None)
 @given(written=sequences())
-def test_what_was_written_reads_back_bit_for_bit(name, written):
+def test_what_was_written_reads_back(name, written):
     require_equal(read_back(name, written), written)
 
 
@@ -95,12 +100,13 @@ def test_ezc3d_reads_what_was_written(tmp_path):
     written.positions[3, 7] = np.nan
     write(written, tmp_path / "walk.c3d")
     file = ezc3d.c3d(str(tmp_path / "walk.c3d"))
-    np.testing.assert_array_equal(file["data"]["points"][:3].transpose(2, 1, 0), written.positions)
+    millimetres = (written.positions.astype(np.float64) * 1000).astype(np.float32)
+    np.testing.assert_array_equal(file["data"]["points"][:3].transpose(2, 1, 0), millimetres)
     residuals = file["data"]["meta_points"]["residuals"][0].T
     assert np.argwhere(residuals < 0).tolist() == [[3, 7]]
     point = file["parameters"]["POINT"]
     assert (*point["LABELS"]["value"], *point["LABELS2"]["value"]) == written.skeleton.joint_names
-    assert point["UNITS"]["value"] == ["m"]
+    assert point["UNITS"]["value"] == ["mm"]
     assert point["RATE"]["value"][0] == pytest.approx(59.94)
     assert len(file["data"]["points"][0, 0]) == point["FRAMES"]["value"][0] == 40
 
@@ -113,7 +119,7 @@ def test_a_skeleton_gives_the_tree_back(tmp_path, name):
     write([SkeletonSequence(positions, 30.0, body, name="walk")], file)
     [found] = read(file, skeleton="kinect20")
     assert found.skeleton is body
-    np.testing.assert_array_equal(found.positions, positions)
+    np.testing.assert_allclose(found.positions, positions, rtol=PRECISION[name])
 
 
 @pytest.mark.parametrize("name", WRITERS)

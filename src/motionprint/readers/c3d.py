@@ -1,6 +1,6 @@
 """C3D: markers over time, with analog data beside them, in blocks of 512 bytes: a header, parameters, frames.
 
-Intel, DEC and SGI/MIPS byte orders; whole numbers times POINT:SCALE, or floats (POINT:SCALE below 0). A point whose
+Intel, DEC and SGI/MIPS byte orders; whole numbers times a scale, or floats (a scale below 0). A point whose
 fourth value (residual) is negative is missing: NaN. Analog data is passed over, and so are points that are no places in
 space: those that POINT:ANGLES, FORCES, MOMENTS, POWERS and the other groups of POINT:TYPE_GROUPS name.
 
@@ -37,7 +37,7 @@ EXTENSIONS: tuple[str, ...] = (".c3d",)
 _BLOCK = 512
 _INTEL, _DEC, _MIPS = 84, 85, 86
 _OVERFLOW = 65535  # what 16 bits hold at most
-_CHUNK = 1 << 18  # points at a time: bounds the memory that a long recording takes
+_CHUNK = 1 << 15  # points at a time: bounds the memory that a long recording takes
 _NEEDED = ("USED", "SCALE", "RATE", "UNITS", "LABELS", "Y_SCREEN")
 _OUTPUTS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "REACTIONS", "SCALARS")
 _DOWN = {"x": (-1, -1, 1), "y": (1, -1, -1), "z": (1, -1, -1)}
@@ -135,9 +135,7 @@ def parse(data: bytes, file: str) -> Trial:
     """
     head = _Head(data, file)
     points, analog, first, last = (head.word(number) for number in (2, 3, 4, 5))
-    scale = head.number("POINT", "SCALE", head.float_at(12))
-    if scale is None or not (math.isfinite(scale) and scale != 0):
-        raise head.error(f"expected POINT:SCALE to be a number other than 0, found {scale}")
+    scale = _scale(head)
     used = head.number("POINT", "USED", points)
     if used != points:
         raise head.error(f"expected {points} points a frame, as the header says, found POINT:USED = {used:g}")
@@ -164,6 +162,18 @@ def parse(data: bytes, file: str) -> Trial:
         next((text for text in head.texts("POINT", "UNITS") if text), None),
         _up(head),
     )
+
+
+def _scale(head: _Head) -> float:
+    """The header's scale, else POINT:SCALE: where they differ bodies have their size by the header's."""
+    scales = [scale for scale in (head.float_at(12), head.number("POINT", "SCALE", 0.0)) if scale is not None]
+    usable = [scale for scale in scales if math.isfinite(scale) and scale != 0]
+    if not usable:
+        raise head.error(f"expected POINT:SCALE to be a number other than 0, found {scales[-1]}")
+    if (min(usable) < 0) != (max(usable) < 0):
+        found = f"{usable[0]:g} in the header and POINT:SCALE = {usable[1]:g}"
+        raise head.error(f"expected one sign of the scale (floats have a negative one), found {found}")
+    return usable[0]
 
 
 def _count(head: _Head, first: int, last: int) -> int:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from motionprint.errors import ReadError
 from motionprint.kinematics import y_up
-from motionprint.readers.lines import MAX_NUMBER, Lines, blocks, sequence_of, show, text_of
+from motionprint.readers.lines import MAX_NUMBER, Lines, blocks, require_size, sequence_of, show, text_of
 from motionprint.readers.markers import distinct, metres_of, pick
 from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source
@@ -106,6 +106,7 @@ def parse(data: bytes, file: str) -> Table:
     names += [""] * (labelled - len(names))
     line, start, _ = next(rows, (axes_line + 1, len(text), []))
     width = 2 + 3 * labelled
+    require_size(min(frames, text.count(b"\n")), labelled, file)
     found = _fast_table(text[start:], width)
     if found is None:
         found = _slow_table(lines, text, start, line, width)

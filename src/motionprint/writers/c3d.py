@@ -1,7 +1,7 @@
-"""C3D: Intel floats in metres, y up (POINT:Y_SCREEN); a joint of which nothing is known has the residual -1.
+"""C3D: Intel floats in millimetres (which many programs take for granted), y up (POINT:Y_SCREEN).
 
-Positions read back bit for bit, and the frame rate as a float32. What a C3D cannot hold: the tree of the joints, names
-of more than 127 bytes, names with blanks around them.
+A joint of which nothing is known has the residual -1. Positions and the frame rate read back to the precision of a
+float32. What a C3D cannot hold: the tree of the joints, names of more than 127 bytes, names with blanks around them.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ def encode(sequence: SkeletonSequence) -> bytes:
     frames, joints = sequence.positions.shape[:2]
     labels = [_label(name) for name in sequence.skeleton.joint_names]
     rate = float(np.float32(sequence.fps))
-    largest = float(np.nan_to_num(np.abs(sequence.positions)).max(initial=0.0))
-    scale = -max(largest, 1.0) / 32000  # below 0: floats; its size serves whoever turns them into whole numbers
+    points = np.zeros((frames, joints, 4), dtype="<f4")
+    points[..., :3] = sequence.positions.astype(np.float64) * 1000
+    largest = float(np.nan_to_num(np.abs(points)).max(initial=0.0))
+    scale = -max(largest, 1000.0) / 32000  # below 0: floats; its size serves whoever turns them into whole numbers
     parameters = _parameters(frames, labels, rate, scale, 0)
     blocks = -(-len(parameters) // _BLOCK)
     if blocks > 255:
@@ -50,8 +52,6 @@ def encode(sequence: SkeletonSequence) -> bytes:
     header = struct.pack(
         "<BB5HfHHf", 2, 0x50, joints, 0, 1, min(frames, _WORD), 0, scale, start, 0, rate
     )  # words 1 to 12; the rest is events, of which there are none
-    points = np.zeros((frames, joints, 4), dtype="<f4")
-    points[..., :3] = sequence.positions
     unknown = np.isnan(sequence.positions).all(axis=-1)
     points[unknown] = (0, 0, 0, -1)
     return b"".join(
@@ -83,7 +83,7 @@ def _parameters(frames: int, labels: Sequence[bytes], rate: float, scale: float,
         _number(_POINT, b"DATA_START", start),
         _float(_POINT, b"SCALE", scale),
         _float(_POINT, b"RATE", rate),
-        _text(_POINT, b"UNITS", [b"m"]),
+        _text(_POINT, b"UNITS", [b"mm"]),
         _text(_POINT, b"X_SCREEN", [b"+X"]),
         _text(_POINT, b"Y_SCREEN", [b"+Y"]),
         _number(_ANALOG, b"USED", 0),
