@@ -19,6 +19,7 @@ ROWS: dict[str, float] = {
     "sequence": 1,
     "rotations": 1,
     "kinematics": 1,
+    "rigs": 1,
     "persons": 2,
     "readers": 2,
     "writers": 2,
@@ -26,6 +27,7 @@ ROWS: dict[str, float] = {
     "store": 4,
     "prepare": 4,
     "download": 4,
+    "convert": 4,
     "preprocessing": 5,
     "fanout": 5,
     "batches": 6,
@@ -52,8 +54,12 @@ WITHIN_A_ROW = {
     ("sequence", "skeleton"),
     ("rotations", "errors"),
     ("kinematics", "errors"),
+    ("rigs", "errors"),
+    ("rigs", "sequence"),
+    ("rigs", "skeleton"),
     ("kinematics", "rotations"),
     ("prepare", "store"),
+    ("convert", "store"),
 }
 """Rooms of one row of which the second is the first one's base."""
 

@@ -243,7 +243,7 @@ def test_impossible_settings_are_refused(changes: dict[str, object], message: st
 
 
 def test_a_skeleton_without_body_parts_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"five body parts, .* TOML file .* joints = \["):
+    with pytest.raises(SettingsError, match=r"five body parts, .* \[body_parts\] left_arm = \["):
         Inpainting(Skeleton(("a", "b"), (-1, 0)), 6, InpaintingSettings())
 
 

@@ -76,8 +76,8 @@ def test_prepare_json_explains_the_data_set(source: Path, tmp_path: Path) -> Non
         "corpus": "folder",
         "command": "motionprint prepare folder files --out data",
         "source": str(source),
-        "options": {"unit": "m", "labels": "none", "persons": "each"}
-        | dict.fromkeys(("fps", "skeleton", "up", "columns", "classes")),
+        "options": {"unit": "m", "labels": "none", "persons": "each", "allow_missing": False}
+        | dict.fromkeys(("fps", "skeleton", "up", "columns", "classes", "map_to")),
         "preprocessing": {"alignment": "heading", "max_length": 35},
         "recordings": 6,
         "sequences": 6,

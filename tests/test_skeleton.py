@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from motionprint.errors import SettingsError
-from motionprint.skeleton import SKELETONS, Skeleton
+from motionprint.skeleton import SKELETONS, Skeleton, only_parts
 
 PARTS = {
     "openpose25": {
@@ -118,6 +121,110 @@ def test_body_parts_that_are_no_table_are_named(tmp_path: Path) -> None:
     (tmp_path / "body.toml").write_text('joints = ["a"]\nparents = [""]\nbody_parts = 5\n')
     with pytest.raises(SettingsError, match="expected `body_parts` to have the keys left_arm"):
         Skeleton.from_toml(tmp_path / "body.toml")
+
+
+OWN = Skeleton.from_tree(
+    ("Hips", "LeftArm", "RightArm", "LeftUpLeg", "RightUpLeg", "Tail"), (-1, 0, 0, 0, 0, 0), name="dog"
+)
+
+
+def own_with(folder: Path, text: str) -> Skeleton:
+    (folder / "parts.toml").write_text(text, encoding="utf-8")
+    return Skeleton.from_toml(folder / "parts.toml", OWN)
+
+
+def test_a_toml_file_without_joints_says_what_is_otherwise_in_a_recordings_own(tmp_path: Path) -> None:
+    assert OWN.body_parts == ((1,), (2,), (3,), (4,), (0, 5)) and OWN.hips == (3, 4)
+    found = own_with(tmp_path, '[body_parts]\nleft_leg = ["LeftUpLeg", "Tail"]\n')
+    assert found.body_parts == ((1,), (2,), (3, 5), (4,), (0,))  # the tail left the trunk
+    assert (found.joint_names, found.parents, found.hips, found.name) == (OWN.joint_names, OWN.parents, (3, 4), "dog")
+    found = own_with(
+        tmp_path, 'hips = ["LeftArm", "Tail"]\nspine = ["Hips", "Tail"]\nleft_right = [["Tail", "Hips"]]\n'
+    )
+    assert (found.hips, found.spine, found.left_right) == ((1, 5), (0, 5), ((5, 0),))
+    assert found.body_parts == OWN.body_parts
+    assert own_with(tmp_path, "") == OWN
+
+
+def test_a_toml_file_with_joints_is_no_mere_correction(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    assert Skeleton.from_toml(path, OWN) == Skeleton.from_toml(path)
+    assert not only_parts(path)
+    (tmp_path / "parts.toml").write_text('hips = ["a", "b"]\n')
+    assert only_parts(tmp_path / "parts.toml")
+    with pytest.raises(SettingsError, match="expected a list of joint names under `joints`"):
+        Skeleton.from_toml(tmp_path / "parts.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[body_parts]\ntrunk = ["Nose"]\n', "`body_parts.trunk` names 'Nose', which is not one of `joints`"),
+        ('left_right = ["Hips"]\n', "expected a list of pairs of joint names under `left_right`"),
+        ('left_right = [["Hips"]]\n', "expected two different joint names under `left_right`, found \\['Hips'\\]"),
+        (
+            '[body_parts]\nleft_arm = ["Hips"]\nright_arm = ["Hips"]\n',
+            "skeleton 'dog': expected five disjoint body parts",
+        ),
+        (
+            '[body_parts]\nleft_arm = []\nright_arm = []\nleft_leg = []\nright_leg = []\ntrunk = ["Hips"]\n',
+            "expected joints in at least two of the `body_parts`, found 1 in one",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_correction_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        own_with(tmp_path, text)
+
+
+def test_parts_that_nothing_tells_are_given_whole(tmp_path: Path) -> None:
+    (tmp_path / "parts.toml").write_text('[body_parts]\ntrunk = ["a"]\n')
+    with pytest.raises(SettingsError, match="expected `body_parts` to have the keys left_arm"):
+        Skeleton.from_toml(tmp_path / "parts.toml", Skeleton(("a", "b"), (-1, 0)))
+
+
+@pytest.mark.parametrize("skeleton", [*SKELETONS.values(), OWN], ids=str)
+def test_the_inverse_of_to_toml(tmp_path: Path, skeleton: Skeleton) -> None:
+    path = tmp_path / f"{skeleton.name}.toml"
+    path.write_text(skeleton.to_toml(joints=True), encoding="utf-8")
+    assert Skeleton.from_toml(path) == skeleton
+    path.write_text(skeleton.to_toml(), encoding="utf-8")
+    assert Skeleton.from_toml(path, Skeleton(skeleton.joint_names, skeleton.parents, name=skeleton.name)) == skeleton
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=2, max_size=6, unique=True))
+def test_any_name_survives_toml(names: list[str]) -> None:
+    skeleton = Skeleton(tuple(names), (-1, *[0] * (len(names) - 1)), hips=(0, 1))
+    table = tomllib.loads(skeleton.to_toml(joints=True))
+    assert table["joints"] == names and table["hips"] == names[:2]
+
+
+MARKERS = Skeleton(("LFHD", "C7", "LSHO", "RSHO", "LELB", "LASI", "RASI", "LKNE", "RKNE", "X1"), (-1, *[0] * 9))
+
+
+def test_the_toml_of_a_marker_set_is_a_proposal_to_complete(tmp_path: Path) -> None:
+    assert MARKERS.body_parts == ()
+    text = MARKERS.to_toml()
+    assert '# in no part yet: "X1"' in text and "# hips = [two joint names]: not derived from the names" in text
+    (tmp_path / "body.toml").write_text('hips = ["LASI", "RASI"]\n' + text)
+    found = Skeleton.from_toml(tmp_path / "body.toml", MARKERS)
+    assert found.body_parts == ((2, 4), (3,), (7,), (8,), (0, 1, 5, 6)) and found.hips == (5, 6)
+
+
+def test_body_parts_that_are_needed_and_not_known_are_asked_for_by_an_example(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as error:
+        MARKERS.require_body_parts()
+    text = str(error.value)
+    assert "\n" not in text and "(LFHD, C7, LSHO, RSHO, LELB, LASI, RASI, LKNE and 2 more)" in text
+    for command in ("motionprint info FILE --skeleton --toml > body.toml", "--skeleton body.toml"):
+        assert command in text
+    example = text.partition("as in ")[2].partition("; then")[0]  # is what it says it is
+    for word in ("[body_parts]", "right_arm", "left_leg", "right_leg", "trunk", "left_arm"):
+        example = example.replace(word, f"\n{word}")
+    (tmp_path / "body.toml").write_text(example)
+    names = ("C7", "LASI", "RASI", "LSHO", "LELB", "RSHO", "RELB", "LKNE", "RKNE")
+    assert Skeleton.from_toml(tmp_path / "body.toml", Skeleton(names, (-1, *[0] * 8))).hips == (1, 2)
+    OWN.require_body_parts()
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=str)

@@ -15,7 +15,7 @@ from motionprint.skeleton import SKELETONS, Skeleton
 from motionprint.writers import WRITERS, write
 
 MARKERS = ("c3d", "trc")
-"""Formats of marker sets; tests/test_writers_tables.py has the others."""
+"""Formats of marker sets; tests/test_writers_tables.py and tests/test_writers_bvh.py have the others."""
 
 
 class Files:

@@ -20,7 +20,7 @@ import numpy as np
 
 import motionprint
 from motionprint.corpora import CORPORA
-from motionprint.corpora.corpus import Corpus, Options, Recording, refuse_repeated
+from motionprint.corpora.corpus import Corpus, Options, Recording, mapped, refuse_repeated
 from motionprint.corpora.folder import labels_from
 from motionprint.errors import DatasetError, MotionprintError, ReadError, SettingsError, SkeletonMismatchError
 from motionprint.persons import HOW
@@ -96,6 +96,8 @@ def prepare(
     columns: str | Path | None = None,
     classes: int | None = None,
     persons: str | None = None,
+    map_to: str | Path | None = None,
+    allow_missing: bool = False,
     skip_unreadable: bool = False,
     jobs: int = 1,
     report: Report | None = None,
@@ -125,6 +127,10 @@ def prepare(
     persons
         What a recording of several persons becomes: `each`, `first` or `pair`, in place of the corpus's own way
         (`motionprint.persons`).
+    map_to
+        A skeleton's name or TOML file: recordings of different rigs are brought onto it (`motionprint.rigs.map_to`).
+    allow_missing
+        With ``map_to``: joints that a rig does not have are missing values, in place of stopping there.
     skip_unreadable
         Leave out files that cannot be read, by name and reason, in place of stopping at the first.
     jobs
@@ -152,6 +158,8 @@ def prepare(
         columns=None if columns is None else str(columns),
         classes=classes,
         persons=persons,
+        map_to=None if map_to is None else str(map_to),
+        allow_missing=allow_missing,
     )
     _check(chosen, source, options, jobs)
     read = [labels] if labels is not None and os.path.isfile(labels) else []
@@ -188,7 +196,8 @@ def prepare(
 def _check(corpus: Corpus, source: str | Path | None, options: Options, jobs: int) -> None:
     if source is None and corpus.needs_source:
         raise DatasetError(f"{corpus.name}: expected a source: a folder or archive with {corpus.layout}")
-    if not corpus.needs_source and (source is not None or options != Options()):
+    told = replace(options, map_to=None, allow_missing=False)
+    if not corpus.needs_source and (source is not None or told != Options()):
         raise SettingsError(f"{corpus.name}: is generated: expected no source, fps, unit, labels or skeleton for it")
     if options.labels is not None and corpus.labels is None:
         raise SettingsError(f"labels: {corpus.name} takes them from its own files, found {options.labels!r}")
@@ -197,6 +206,8 @@ def _check(corpus: Corpus, source: str | Path | None, options: Options, jobs: in
         raise SettingsError(f"classes: expected {known}, found {options.classes}")
     if options.persons not in (None, *HOW):
         raise SettingsError(f"persons: expected one of {', '.join(HOW)}, found {options.persons!r}")
+    if options.allow_missing and options.map_to is None:
+        raise SettingsError("allow_missing: expected map_to with it, found none")
     if jobs < 1:
         raise SettingsError(f"jobs: expected at least 1, found {jobs}")
 
@@ -250,7 +261,7 @@ def _label(corpus: Corpus, source: Source | None) -> str:
 
 def _recordings(corpus: Corpus, source: Source | None, options: Options) -> list[Recording]:
     where = _label(corpus, source)
-    recordings = refuse_repeated(corpus.recordings(source, options), where)
+    recordings = refuse_repeated(mapped(corpus.recordings(source, options), options), where)
     if not recordings:
         others = None if source is None else summary_of_refused(source.names())
         found = "none" if others is None else others
@@ -297,7 +308,7 @@ def _start_worker(corpus: Corpus, source: str | Path | None, options: Options) -
     first = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: None if os.getppid() == first else os._exit(128 + number))
-    _worker.extend(corpus.recordings(None if source is None else Source.open(source), options))
+    _worker.extend(mapped(corpus.recordings(None if source is None else Source.open(source), options), options))
 
 
 def _read_number(number: int) -> Result:
@@ -343,7 +354,7 @@ class _Kept:
 
     def take(self, recording: Recording, result: Result) -> None:
         if isinstance(result, MotionprintError):
-            if not (self.skip_unreadable and isinstance(result, ReadError | DatasetError)):
+            if not (self.skip_unreadable and isinstance(result, ReadError | DatasetError | SkeletonMismatchError)):
                 raise result
             self.left_out.append(LeftOut(recording.name, recording.source, " ".join(str(result).split())))
             return
@@ -374,7 +385,9 @@ class _Kept:
         try:
             self.writer.append(sequence)
         except SkeletonMismatchError as error:
-            raise DatasetError(f"{error}; a data set has one skeleton") from error
+            raise DatasetError(
+                f"{error}; a data set has one skeleton: --map-to (map_to=) brings others onto it"
+            ) from error
         missing = int(np.isnan(sequence.positions).sum())
         self.missing_values += missing
         self.missing_sequences += missing > 0

@@ -12,14 +12,14 @@ import json
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 from motionprint.errors import SettingsError, SkeletonMismatchError
 
-__all__ = ["BODY_PARTS", "SKELETONS", "Skeleton"]
+__all__ = ["BODY_PARTS", "SKELETONS", "Skeleton", "only_parts"]
 
 BODY_PARTS = ("left arm", "right arm", "left leg", "right leg", "trunk")
 """The order of ``Skeleton.body_parts``."""
@@ -27,6 +27,15 @@ BODY_PARTS = ("left arm", "right arm", "left leg", "right leg", "trunk")
 _T = TypeVar("_T")
 _ARM = "arm shoulder shldr clavicle collar humerus radius elbow forearm wrist hand finger thumb index middle ring pinky"
 _LEG = "upleg upperleg lowerleg leg hipjoint hip thigh femur knee tibia shin calf foot ankle toe heel"
+_TRUNK = (
+    "spine|neck|head|chest|thorax|pelvis|hips|root|torso|sternum|sacrum|clav|abdomen|strn|[lr][fb]hd|"
+    "[lr](asi|psi|bak)|^c7$|^t10$"
+)
+_MARKER = re.compile(
+    r"(?P<side>[LR])(?:(?P<arm>SHO|UPA|ELB|FRA|FRM|WRA|WRB|WR|FIN)|(?P<leg>THI|KNE|TIB|SHN|ANK|HEE|TOE|MT[125]))",
+    re.IGNORECASE,
+)
+"""The usual names of a plug-in gait marker set: enough for a first proposal."""
 _LIMB = {word: part for part, words in enumerate((_ARM, _LEG)) for word in words.split()}
 
 
@@ -115,56 +124,78 @@ class Skeleton:
         )
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> Skeleton:
-        """Read a skeleton from a TOML file.
+    def from_toml(cls, path: str | Path, own: Skeleton | None = None) -> Skeleton:
+        """Read a skeleton from a TOML file, or what one says otherwise of a recording's own skeleton.
 
-        The file has ``joints`` (names), ``parents`` (names, "" for the root) and, where they cannot be derived from
-        the names, a table ``body_parts`` with the five keys left_arm, right_arm, left_leg, right_leg, trunk, and
-        ``hips`` and ``spine`` (two names each).
+        The file has ``joints`` (names) and ``parents`` (names, "" for the root), or neither: then they are those of
+        ``own``. What cannot be derived from the names, or is derived wrongly, it says: a table ``body_parts`` with
+        the keys left_arm, right_arm, left_leg, right_leg, trunk (some of them, where the others can be derived: a
+        part that is given has the joints that are given, and a joint that is given leaves the part that it was in),
+        ``left_right`` (pairs of names), ``hips`` and ``spine`` (two names each).
 
         Raises
         ------
         SettingsError
             If the file is not TOML, lacks a key, or names a joint that does not exist: the text names the key.
         """
-        try:
-            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
-            raise SettingsError(f"{path}: expected a TOML skeleton: {error}") from error
-        for key in ("joints", "parents"):
-            if not _is_list_of(table.get(key), str):
-                raise SettingsError(f"{path}: expected a list of joint names under `{key}`")
-        joints: list[str] = table["joints"]
-
-        def number(joint: object, key: str) -> int:
-            if joint not in joints:
-                raise SettingsError(f"{path}: `{key}` names {joint!r}, which is not one of `joints`")
-            return joints.index(str(joint))
-
-        def numbers(given: object, key: str) -> tuple[int, ...]:
-            if not _is_list_of(given, str):
-                raise SettingsError(f"{path}: expected a list of joint names under `{key}`, found {given!r}")
-            return tuple(number(joint, key) for joint in given)
-
-        def two(key: str) -> tuple[int, int]:
-            found = numbers(table[key], key)
-            if len(set(found)) != 2 or len(found) != 2:
-                raise SettingsError(f"{path}: expected two different joint names under `{key}`, found {table[key]!r}")
-            return found[0], found[1]
-
-        parents = [-1 if parent == "" else number(parent, "parents") for parent in table["parents"]]
-        name = str(table.get("name", Path(path).stem))
-        derived = cls.from_tree(joints, parents, name=name)
-        parts = derived.body_parts
+        table = _toml(path)
+        if own is not None and not _names_joints(table):
+            derived = own
+        else:
+            for key in ("joints", "parents"):
+                if not _is_list_of(table.get(key), str):
+                    raise SettingsError(f"{path}: expected a list of joint names under `{key}`")
+            names: list[str] = table["joints"]
+            parents = [-1 if parent == "" else _number(names, parent, "parents", path) for parent in table["parents"]]
+            derived = cls.from_tree(names, parents, name=str(table.get("name", Path(path).stem)))
+        joints = derived.joint_names
+        parts, pairs = derived.body_parts, derived.left_right
         if "body_parts" in table:
-            keys = [part.replace(" ", "_") for part in BODY_PARTS]
-            given = table["body_parts"]
-            if not isinstance(given, dict) or sorted(given) != sorted(keys):
-                raise SettingsError(f"{path}: expected `body_parts` to have the keys {', '.join(keys)}")
-            parts = tuple(numbers(given[key], f"body_parts.{key}") for key in keys)
-        hips = two("hips") if "hips" in table else derived.hips
-        spine = two("spine") if "spine" in table else derived.spine
-        return cls(derived.joint_names, derived.parents, parts, derived.left_right, hips, spine, name)
+            parts = _parts(joints, parts, table["body_parts"], path)
+        if "left_right" in table:
+            if not _is_list_of(table["left_right"], list):
+                raise SettingsError(f"{path}: expected a list of pairs of joint names under `left_right`")
+            pairs = tuple(_two(joints, pair, "left_right", path) for pair in table["left_right"])
+        hips = _two(joints, table["hips"], "hips", path) if "hips" in table else derived.hips
+        spine = _two(joints, table["spine"], "spine", path) if "spine" in table else derived.spine
+        return replace(derived, body_parts=parts, left_right=pairs, hips=hips, spine=spine)
+
+    def to_toml(self, *, joints: bool = False) -> str:
+        """What ``from_toml`` reads: body parts, pairs, hips and spine; with ``joints`` the joints and their tree too.
+
+        Where the body parts are not known, each joint whose name tells its part stands there, the others in a comment.
+        """
+        lines = []
+        if joints:
+            lines = [f"joints = {_names(self.joint_names)}"]
+            lines.append(f"parents = {_names(['' if at == -1 else self.joint_names[at] for at in self.parents])}")
+        named = [_names([self.joint_names[joint] for joint in pair]) for pair in self.left_right]
+        lines.append(f"left_right = [{', '.join(named)}]")
+        for key, pair in (("hips", self.hips), ("spine", self.spine)):
+            lines.append(
+                f"# {key} = [two joint names]: not derived from the names"
+                if pair is None
+                else f"{key} = {_names([self.joint_names[joint] for joint in pair])}"
+            )
+        parts = self.body_parts or _named_parts(self.joint_names)
+        lines += ["", "[body_parts]"]
+        for part, of_part in zip(BODY_PARTS, parts, strict=True):
+            lines.append(f"{part.replace(' ', '_')} = {_names([self.joint_names[joint] for joint in of_part])}")
+        left = [name for joint, name in enumerate(self.joint_names) if all(joint not in part for part in parts)]
+        if left:
+            lines.append(f"# in no part yet: {', '.join(map(_quoted, left))}")
+        return "\n".join(lines) + "\n"
+
+    def require_body_parts(self) -> None:
+        """Raise a SettingsError, which says how to name them, unless the five body parts are known."""
+        if len(self.body_parts) != len(BODY_PARTS):
+            raise SettingsError(
+                "expected a skeleton with five body parts, found none derivable from its joint names "
+                f"({_some(self.joint_names)}): `motionprint info FILE --skeleton --toml > body.toml` writes a file to "
+                'complete, as in hips = ["LASI", "RASI"] [body_parts] left_arm = ["LSHO", "LELB"] right_arm = '
+                '["RSHO", "RELB"] left_leg = ["LKNE"] right_leg = ["RKNE"] trunk = ["C7", "LASI", "RASI"]; then '
+                "prepare anew with --skeleton body.toml"
+            )
 
     @classmethod
     def resolve(cls, skeleton: Skeleton | str | Path) -> Skeleton:
@@ -252,6 +283,82 @@ class Skeleton:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _toml(path: str | Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: expected a TOML skeleton: {error}") from error
+
+
+def _names_joints(table: dict[str, Any]) -> bool:
+    return "joints" in table or "parents" in table
+
+
+def _number(joints: Sequence[str], joint: object, key: str, path: str | Path) -> int:
+    if joint not in joints:
+        raise SettingsError(f"{path}: `{key}` names {joint!r}, which is not one of `joints`")
+    return joints.index(str(joint))
+
+
+def _numbers(joints: Sequence[str], given: object, key: str, path: str | Path) -> tuple[int, ...]:
+    if not _is_list_of(given, str):
+        raise SettingsError(f"{path}: expected a list of joint names under `{key}`, found {given!r}")
+    return tuple(_number(joints, joint, key, path) for joint in given)
+
+
+def _two(joints: Sequence[str], given: object, key: str, path: str | Path) -> tuple[int, int]:
+    found = _numbers(joints, given, key, path)
+    if len(set(found)) != 2 or len(found) != 2:
+        raise SettingsError(f"{path}: expected two different joint names under `{key}`, found {given!r}")
+    return found[0], found[1]
+
+
+def _parts(
+    joints: Sequence[str], derived: tuple[tuple[int, ...], ...], given: object, path: str | Path
+) -> tuple[tuple[int, ...], ...]:
+    """The body parts as a TOML file gives them; the others as derived, less the joints that it gives."""
+    keys = [part.replace(" ", "_") for part in BODY_PARTS]
+    if not isinstance(given, dict) or not set(given) <= set(keys) or not (derived or set(given) == set(keys)):
+        raise SettingsError(f"{path}: expected `body_parts` to have the keys {', '.join(keys)}")
+    said = {key: _numbers(joints, given[key], f"body_parts.{key}", path) for key in given}
+    taken = {joint for part in said.values() for joint in part}
+    if sum(bool(part) for part in said.values()) < 2 and len(said) == len(keys):
+        raise SettingsError(f"{path}: expected joints in at least two of the `body_parts`, found {len(taken)} in one")
+    return tuple(
+        said[key] if key in said else tuple(joint for joint in derived[part] if joint not in taken)
+        for part, key in enumerate(keys)
+    )
+
+
+def _quoted(name: str) -> str:
+    # a basic string of TOML has the escapes of JSON, and no bare DEL
+    return json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _names(names: Sequence[str]) -> str:
+    return f"[{', '.join(map(_quoted, names))}]"
+
+
+def _named_parts(joint_names: Sequence[str]) -> list[list[int]]:
+    """The joints of each body part as far as their names alone tell it."""
+    parts: list[list[int]] = [[], [], [], [], []]
+    for joint, name in enumerate(joint_names):
+        side, limb, _ = _split(name)
+        marker = _MARKER.fullmatch(name.rpartition(":")[2])
+        if side is not None and limb is not None:
+            parts[2 * limb + side].append(joint)
+        elif re.search(_TRUNK, name, re.IGNORECASE):
+            parts[4].append(joint)
+        elif marker is not None:
+            parts[2 * (marker["leg"] is not None) + "LR".index(marker["side"].upper())].append(joint)
+    return parts
+
+
+def only_parts(path: str | Path) -> bool:
+    """Whether a TOML file names no joints of its own, only what is otherwise in the skeletons of the recordings."""
+    return not _names_joints(_toml(path))
 
 
 def _is_list_of(given: object, kind: type[_T]) -> TypeGuard[list[_T]]:

@@ -23,6 +23,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 COMMANDS = {
     "download": "Fetch what may be fetched of a data set, and say where the rest is.",
     "prepare": "Turn a corpus of recordings into a data set folder.",
+    "convert": "Turn motion files into another format.",
     "info": "Say what a file, a data set or a run is.",
     "pretrain": "Train an encoder on a data set, without its labels.",
     "embed": "Turn recordings into prints, one vector each.",

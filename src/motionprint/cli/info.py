@@ -17,8 +17,20 @@ LISTED = 20
 @click.command("info", epilog="\b\nExample:\n  motionprint info data/hdm05")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(path: Path, as_json: bool) -> None:
+@click.option(
+    "--skeleton", is_flag=True, help="Show the joints as a tree: body parts, pairs, hips, spine. PATH may be a name."
+)
+@click.option("--toml", "as_toml", is_flag=True, help="With --skeleton: print it as a TOML file to edit and hand over.")
+@click.option("--map-to", metavar="SKELETON", help="With --skeleton: show too what the joints of that one are made of.")
+def command(path: Path, as_json: bool, skeleton: bool, as_toml: bool, map_to: str | None) -> None:
     """Say what PATH is: a motion file, a data set folder, or a run folder."""
+    if skeleton:
+        from motionprint.cli.skeletons import show_skeletons
+
+        show_skeletons(path, as_toml=as_toml, as_json=as_json, map_to=map_to)
+        return
+    if as_toml or map_to is not None:
+        raise click.UsageError("--toml and --map-to go with --skeleton")
     if (path / "config.json").is_file():
         facts = _run_facts(path)
     else:

@@ -42,6 +42,12 @@ def _corpora() -> list[str]:
     type=click.Choice(["each", "first", "pair"]),
     help="Several persons in a recording: a sequence each, the main actor, or two as one; else as the corpus says.",
 )
+@click.option(
+    "--map-to", metavar="SKELETON", help="Bring recordings of different rigs onto a skeleton: a name, or a TOML file."
+)
+@click.option(
+    "--allow-missing", is_flag=True, help="With --map-to: joints that a rig does not have become missing values."
+)
 @click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be read, by name, and go on.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that read files.")
 @quiet_option

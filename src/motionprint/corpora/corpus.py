@@ -6,13 +6,16 @@ at a table of labels); frames are read when ``Recording.read`` is called, in whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from motionprint.errors import DatasetError
 from motionprint.readers.settings import ReadSettings
+from motionprint.rigs import map_to
 from motionprint.sequence import SkeletonSequence
+from motionprint.skeleton import Skeleton
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +24,17 @@ if TYPE_CHECKING:
 
     from motionprint.readers.source import Source
 
-__all__ = ["Corpus", "Download", "Fold", "Options", "Recording", "one_fold", "refuse_repeated", "without_copies"]
+__all__ = [
+    "Corpus",
+    "Download",
+    "Fold",
+    "Options",
+    "Recording",
+    "mapped",
+    "one_fold",
+    "refuse_repeated",
+    "without_copies",
+]
 
 Fold = dict[str, list[str]]
 """One fold of a protocol: ``{"train": names, "test": names}``."""
@@ -47,6 +60,10 @@ class Options:
     """How many classes, where a corpus is sorted into more than one number of them (its `classes`)."""
     persons: str | None = None
     """Of several persons in a recording: each, first (the main actor) or pair, in place of the corpus's own way."""
+    map_to: str | None = None
+    """The skeleton (a name, or a TOML file) that all recordings are brought onto, whatever their rigs: `rigs`."""
+    allow_missing: bool = False
+    """With ``map_to``: joints that a rig does not have are missing values, not an error."""
 
     def reading(self, *, fps: float | None = None) -> ReadSettings:
         """What readers are told; ``fps`` where the user says none."""
@@ -129,6 +146,21 @@ class Corpus:
     """The bodies of one recording -> the number (from 0) of each that is no person, and why it is left out."""
     needs_source: bool = True
     """False where the recordings are generated: `recordings` is then called with None."""
+
+
+def mapped(recordings: Iterable[Recording], options: Options) -> Iterator[Recording]:
+    """The recordings; with ``map_to`` they are brought onto that skeleton when they are read."""
+    target = None if options.map_to is None else Skeleton.resolve(options.map_to)
+    for recording in recordings:
+        if target is not None:
+            recording = replace(recording, read=partial(_read_mapped, recording.read, target, options.allow_missing))
+        yield recording
+
+
+def _read_mapped(
+    read: Callable[[], list[SkeletonSequence]], target: Skeleton, allow_missing: bool
+) -> list[SkeletonSequence]:
+    return [map_to(sequence, target, allow_missing=allow_missing) for sequence in read()]
 
 
 def refuse_repeated(recordings: Iterable[Recording], where: str) -> list[Recording]:

@@ -108,7 +108,7 @@ def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
         name = stem if stems[stem] == 1 else file
         settings = options.reading()
         if file.lower().endswith(".bvh"):  # brings its own
-            settings = replace(settings, skeleton=None, columns=None)
+            settings = replace(settings, skeleton=settings.parts(), columns=None)
         for each in said[file]:
             read = partial(read_from, source, file, settings)
             if each.segment is not None:

@@ -108,14 +108,7 @@ class Inpainting(Method):
 
     def __init__(self, skeleton: Skeleton, inputs: int, settings: InpaintingSettings) -> None:
         super().__init__(skeleton, inputs, settings)
-        if len(skeleton.body_parts) != 5:
-            raise SettingsError(
-                "expected a skeleton with five body parts, found none derivable from its joint names; name the joints "
-                "(of a marker set, the markers to take), their parents and their body parts in a TOML file and prepare "
-                'again with --skeleton FILE.toml: joints = ["C7", "LELB", ...], parents = ["", "C7", ...], '
-                '[body_parts] left_arm = ["LELB", ...], right_arm = ..., left_leg, right_leg, trunk '
-                "(docs: Formats, Marker sets)"
-            )
+        skeleton.require_body_parts()
         self.settings = settings
         shape = {"layers": settings.layers, "cell": settings.cell, "dropout": settings.dropout}
         # R = D: the print is read as the data of the first time step

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -34,6 +35,7 @@ from motionprint.readers import (
 from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source, is_archive
 from motionprint.sequence import SkeletonSequence
+from motionprint.skeleton import Skeleton
 
 __all__ = [
     "AMBIGUOUS",
@@ -192,7 +194,11 @@ def read_from(source: Source, name: str, settings: ReadSettings = DEFAULT) -> li
     """The recordings in one file of a source; the rest as ``read`` has it."""
     data = source.read_bytes(name)
     reader = READERS[format_of(data, name, source.label(name), settings)]
-    return reader.read(source, name, data, settings)
+    parts = settings.parts()
+    if parts is None:
+        return reader.read(source, name, data, settings)
+    sequences = reader.read(source, name, data, replace(settings, skeleton=None))
+    return [replace(each, skeleton=Skeleton.from_toml(parts, each.skeleton)) for each in sequences]
 
 
 def motion_names(source: Source, settings: ReadSettings = DEFAULT) -> Iterator[str]:

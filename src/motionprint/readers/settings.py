@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from motionprint.errors import SettingsError
+from motionprint.skeleton import only_parts
 
 __all__ = ["UNITS", "ReadSettings"]
 
@@ -27,7 +28,8 @@ class ReadSettings:
     """
 
     skeleton: object = None
-    """AMC: the path of the ASF. Markers and tables: a Skeleton, the name of a built-in one, or the path of a TOML."""
+    """AMC: the path of the ASF. Markers and tables: a Skeleton, the name of a built-in one, or the path of a TOML.
+    Every format: the path of a TOML without ``joints``, which says body parts of the file's own joints."""
     unit: str | None = None
     """The unit of length: m, cm, mm, inch; for BVH also cmu (1/0.45 inch)."""
     fps: float | None = None
@@ -49,6 +51,12 @@ class ReadSettings:
         if given:
             verb = "is" if len(given) == 1 else "are"
             raise SettingsError(f"{file}: {' and '.join(given)} {verb} not for {because}")
+
+    def parts(self) -> str | None:
+        """The path of the TOML that ``skeleton`` is, where it names no joints: body parts for each file's own."""
+        given = self.skeleton
+        toml = isinstance(given, str | Path) and str(given).lower().endswith(".toml")
+        return str(given) if toml and only_parts(str(given)) else None
 
     def anywhere(self) -> ReadSettings:
         """The same with absolute paths: for a process that works elsewhere."""

@@ -25,7 +25,7 @@ from typing import Literal
 from motionprint.errors import DatasetError
 from motionprint.store.dataset import FILES
 
-__all__ = ["Kind", "flush", "held", "new_file", "new_folder", "refused", "replaced"]
+__all__ = ["Kind", "flush", "held", "new_file", "new_files", "new_folder", "refused", "replaced"]
 
 Kind = Literal["dataset", "run"]
 """What a folder is."""
@@ -130,6 +130,40 @@ def new_file(out: str | Path, overwrite: bool = False) -> Iterator[Path]:
         except BaseException:
             building.unlink(missing_ok=True)
             raise
+
+
+@contextlib.contextmanager
+def new_files(folder: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """A folder to fill, whose files move into ``folder``, beside what is there, once the block ends without an error.
+
+    Raises
+    ------
+    DatasetError
+        If a file exists and may not be overwritten, is a folder, or is a file of a data set or a run: then none has
+        been moved.
+    """
+    target = Path(os.path.abspath(folder))
+    building = _beside(target / "files", "building")
+    with _signals(), _parents(building):
+        try:
+            building.mkdir()
+        except OSError as error:
+            raise DatasetError(refused(folder, error)) from error
+        try:
+            yield building
+            files = [file.relative_to(building) for file in sorted(building.rglob("*")) if file.is_file()]
+            for file in files:
+                if (target / file).is_dir():
+                    raise DatasetError(f"{Path(folder) / file}: expected a file to write, found a folder")
+                _refuse_existing(target / file, Path(folder) / file, overwrite)
+                _refuse_part(target / file, Path(folder) / file)
+            for file in files:
+                (target / file).parent.mkdir(parents=True, exist_ok=True)
+                (building / file).replace(target / file)
+        except OSError as error:
+            raise DatasetError(refused(folder, error)) from error
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -17,9 +17,9 @@ import numpy as np
 
 from motionprint.errors import DatasetError, SettingsError
 from motionprint.sequence import SkeletonSequence
-from motionprint.writers import c3d, csv, npz, trc
+from motionprint.writers import bvh, c3d, csv, npz, trc
 
-__all__ = ["WRITERS", "Writer", "write"]
+__all__ = ["WRITERS", "Writer", "encode", "write"]
 
 
 class Writer(Protocol):
@@ -36,6 +36,7 @@ class Writer(Protocol):
 
 
 WRITERS: dict[str, Writer] = {
+    "bvh": bvh,
     "c3d": c3d,
     "trc": trc,
     "npz": npz,
@@ -71,13 +72,18 @@ def write(sequences: SkeletonSequence | Sequence[SkeletonSequence], path: str | 
     given = [sequences] if isinstance(sequences, SkeletonSequence) else list(sequences)
     if len(given) != 1:
         raise SettingsError(f"{path}: expected one recording a file, found {len(given)}: write each to its own")
-    _require_sensible(given[0], path)
     _refuse(Path(path), overwrite)
     try:
-        data = writer.encode(given[0])
+        data = encode(given[0], writer)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from error
     _place(data, Path(path), overwrite)
+
+
+def encode(sequence: SkeletonSequence, writer: Writer) -> bytes:
+    """The content of the file that holds a recording; a SettingsError says what the format cannot hold."""
+    _require_sensible(sequence)
+    return writer.encode(sequence)
 
 
 def _writer_of(path: Path) -> Writer:
@@ -88,17 +94,17 @@ def _writer_of(path: Path) -> Writer:
     raise SettingsError(f"{path}: unknown format to write; expected one of {known}")
 
 
-def _require_sensible(sequence: SkeletonSequence, path: str | Path) -> None:
+def _require_sensible(sequence: SkeletonSequence) -> None:
     """Refuse what no reader would read again."""
     if not len(sequence):
-        raise SettingsError(f"{path}: expected at least one frame, found none")
+        raise SettingsError("expected at least one frame, found none")
     if not 1e-6 <= sequence.fps <= 1e6:
-        raise SettingsError(f"{path}: expected a frame rate from 1e-06 to 1e+06 frames/s, found {sequence.fps:g}")
+        raise SettingsError(f"expected a frame rate from 1e-06 to 1e+06 frames/s, found {sequence.fps:g}")
     far = np.abs(sequence.positions) > MAX_METRES
     if far.any():
         frame, joint, axis = np.argwhere(far)[0]
         found = f"{sequence.positions[frame, joint, axis]:g} m in frame {frame + 1}"
-        raise SettingsError(f"{path}: expected positions below {MAX_METRES:,} m, found {found}")
+        raise SettingsError(f"expected positions below {MAX_METRES:,} m, found {found}")
 
 
 def _refuse(path: Path, overwrite: bool) -> None:
