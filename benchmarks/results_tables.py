@@ -1,4 +1,4 @@
-"""The tables of docs/results.md and docs/performance.md, made from the rows in results/ and what benchmarks wrote.
+"""The tables of docs/results.md, performance.md and formats.md, made from results/ and from what benchmarks wrote.
 
 python benchmarks/results_tables.py             write them into the pages, between their marks
 python benchmarks/results_tables.py --check     exit 1 where a page does not hold what the files say
@@ -20,6 +20,8 @@ from motionprint.evaluation.rows import read_rows
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "docs" / "results.md"
 PERFORMANCE = REPOSITORY / "docs" / "performance.md"
+FORMATS = REPOSITORY / "docs" / "formats.md"
+ON_FORMATS = ("corrupted", "readers")
 ROWS = REPOSITORY / "results"
 FIGURES = REPOSITORY / "benchmarks" / "figures"
 
@@ -125,10 +127,12 @@ def _precision(rows: Sequence[Row]) -> str:
     return "\n".join(text)
 
 
-def performance() -> dict[str, str]:
-    """The text between each pair of marks of docs/performance.md."""
+def figures(of_formats: bool) -> dict[str, str]:
+    """The text between each pair of marks of docs/performance.md, or of docs/formats.md."""
     found = {}
     for file in sorted(FIGURES.glob("*.json")):
+        if (file.stem in ON_FORMATS) != of_formats:
+            continue
         table = json.loads(file.read_text(encoding="utf-8"))
         found[file.stem] = _FIGURES[file.stem](table)
     return found
@@ -231,7 +235,48 @@ def _scaling(table: Row) -> str:
     return _lines(heads, rows)
 
 
+def _corrupted(table: Row) -> str:
+    rows = [
+        (
+            f"`{row['file']}`",
+            row["format"],
+            f"{row['refused']:,}",
+            f"{row['read']:,}",
+            str(len(row["wrong"])),
+            f"{row['slowest']:.2f}",
+        )
+        for row in table["rows"]
+    ]
+    sums = [f"{sum(row[key] for row in table['rows']):,}" for key in ("refused", "read")]
+    rows.append(
+        (
+            "all",
+            "",
+            *sums,
+            str(sum(len(row["wrong"]) for row in table["rows"])),
+            f"{max(row['slowest'] for row in table['rows']):.2f}",
+        )
+    )
+    return _lines(("file", "format", "refused", "read", "wrong", "slowest, s"), rows)
+
+
+def _readers(table: Row) -> str:
+    rows = [
+        (
+            row["format"],
+            f"`{row['file'].rsplit('/', 1)[-1]}`, {row['frames']:,} frames, {row['joints']} joints",
+            row["way"],
+            f"{row['frames_per_second']:,.0f}",
+            "" if row["way"] == "motionprint" else f"{row['times']:.1f}",
+        )
+        for row in table["rows"]
+    ]
+    return _lines(("format", "recording", "way", "frames/s", "motionprint is faster by"), rows)
+
+
 _FIGURES = {
+    "corrupted": _corrupted,
+    "readers": _readers,
     "training": _training,
     "training-h200": _training,
     "epoch-h200": _epoch,
@@ -295,7 +340,7 @@ def main() -> None:
         for file in sorted(ROWS.glob("*.jsonl"))
         for row in read_rows(file)
     ]
-    for page, found in ((RESULTS, tables(rows)), (PERFORMANCE, performance())):
+    for page, found in ((RESULTS, tables(rows)), (PERFORMANCE, figures(False)), (FORMATS, figures(True))):
         new = filled(page, found)
         if not check:
             page.write_text(new, encoding="utf-8")
