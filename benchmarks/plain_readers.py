@@ -111,15 +111,22 @@ def plain_amc(asf: bytes, amc: bytes) -> npt.NDArray[np.float64]:
     return np.array(positions)
 
 
-def plain_ntu(text: str) -> npt.NDArray[np.float64]:
-    """(T, 25, 3) metres: the first body that an NTU `.skeleton` tracks, NaN where it is not seen."""
+def plain_ntu(text: str, whole: bool) -> npt.NDArray[np.float64]:
+    """(T, 25, 3) metres: the first body that an NTU `.skeleton` tracks, NaN where it is not seen.
+
+    ``whole`` reads all twelve values of a joint, as the field's public scripts do; else the first three.
+    """
     lines = iter(text.splitlines())
     frames: list[dict[str, list[list[float]]]] = []
     for _ in range(int(next(lines))):
         bodies: dict[str, list[list[float]]] = {}
         for _ in range(int(next(lines))):
             body = next(lines).split()[0]
-            bodies[body] = [[float(word) for word in next(lines).split()[:3]] for _ in range(int(next(lines)))]
+            read = []
+            for _ in range(int(next(lines))):
+                words = next(lines).split()
+                read.append([float(word) for word in (words if whole else words[:3])][:3])
+            bodies[body] = read
         frames.append(bodies)
     first = next(body for bodies in frames for body in bodies)
     missing = [[math.nan] * 3] * 25

@@ -82,7 +82,7 @@ CASES = (
     Case(
         "C3D",
         "formats.zip",
-        ("c3d/sample13/Dance.c3d",),
+        ("c3d/sample01/Eb015pr.c3d",),
         {"c3d": _metres(library_c3d), "ezc3d": _metres(lambda path: _ezc3d(Path(path)))},
         {"unit": "mm", "up": "z"},
     ),
@@ -90,7 +90,10 @@ CASES = (
         "NTU",
         "ntu_rgbd_samples.zip",
         ("S001C001P001R001A002.skeleton",),
-        {"plain": lambda path: plain_ntu(path.read_text())},
+        {
+            "plain, all values": lambda path: plain_ntu(path.read_text(), True),
+            "plain, positions": lambda path: plain_ntu(path.read_text(), False),
+        },
     ),
 )
 
@@ -103,7 +106,9 @@ def measure(case: Case, path: Path) -> list[dict[str, Any]]:
     def ours(path: Path) -> npt.NDArray[np.floating[Any]]:
         return motionprint.read(path, **case.settings)[0].positions
 
-    present = {name: way for name, way in case.others.items() if name == "plain" or importlib.util.find_spec(name)}
+    present = {
+        name: way for name, way in case.others.items() if name.startswith("plain") or importlib.util.find_spec(name)
+    }
     for name in sorted(set(case.others) - set(present)):
         print(f"{case.format}: {name} is not installed: left out", file=sys.stderr)
     ways: dict[str, Way] = {"motionprint": ours, **present}
@@ -149,7 +154,7 @@ def main() -> None:
     if not arguments.datasets.is_dir():
         parser.error(f"{arguments.datasets} is not here: name the folder of archives with --datasets")
     rows = []
-    print(f"{'format':<10}{'way':<14}{'frames/s':>12}{'motionprint is':>18}")
+    print(f"{'format':<10}{'way':<20}{'frames/s':>12}{'motionprint is':>18}")
     with tempfile.TemporaryDirectory() as folder:
         for case in CASES:
             with Source.open(arguments.datasets / case.archive) as source:
@@ -158,7 +163,7 @@ def main() -> None:
             for row in measure(case, Path(folder) / Path(case.files[0]).name):
                 rows.append(row)
                 times = "" if row["way"] == "motionprint" else f"{row['times']:.1f} x as fast"
-                print(f"{row['format']:<10}{row['way']:<14}{row['frames_per_second']:>12,.0f}{times:>18}")
+                print(f"{row['format']:<10}{row['way']:<20}{row['frames_per_second']:>12,.0f}{times:>18}")
     if arguments.json:
         table = {
             "python": platform.python_version(),

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motionprint.errors import ReadError, SettingsError
-from motionprint.readers import read
+from motionprint.readers import ntu, read
+from motionprint.readers.lines import Lines
 from motionprint.readers.ntu import parse, recognises
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS
@@ -168,6 +169,11 @@ def test_bodies_that_are_hardly_ever_seen_take_no_memory():
 VALID = text(FRAMES[:3])
 
 
+def test_a_whole_file_is_read_in_bulk():
+    frames, bodies = ntu._in_bulk(Lines(text(FRAMES), "a").data)
+    assert frames == len(FRAMES) and list(bodies) == [A, B]
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_damage_gives_an_error_or_a_recording_and_nothing_else(data):
@@ -191,6 +197,9 @@ def test_damage_gives_an_error_or_a_recording_and_nothing_else(data):
         bodies = parse(bytes(damaged), "a")
     except ReadError as error:
         assert str(error).startswith("a") and "\n" not in str(error)
+        assert ntu._in_bulk(Lines(bytes(damaged), "a").data) is None or "bodies that are seen" in str(error)
     else:
+        frames, slow = ntu._line_by_line(Lines(bytes(damaged), "a"))
+        np.testing.assert_equal([ntu._whole(seen, frames) for seen in slow.values()], bodies)
         for body in bodies:
             SkeletonSequence(body, 30, SKELETONS["kinect25"])

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from motionprint.errors import ReadError
 from motionprint.readers.kinect import zeros_missing
-from motionprint.readers.lines import Lines, floats, require_size, sequence_of, show
+from motionprint.readers.lines import MAX_NUMBER, Lines, floats, require_size, sequence_of, show
 from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source
 from motionprint.sequence import SkeletonSequence
@@ -49,6 +49,9 @@ _MAX_GROWTH = 8
 """Bytes of positions a byte of the file; beyond that, and `_SMALL`, a file claims bodies that it does not show."""
 
 _START = re.compile(rb"(?:\xef\xbb\xbf)?\d{1,9}\s+(?:0\s+)*[1-9]\d?\s+\d+(?:[ \t]+\S+){9}\s+25\s")
+
+Bodies = dict[int, list[tuple[int, npt.NDArray[np.float32]]]]
+"""By ID, in the order in which they first appear: the frames in which a body is seen, and its (25, 3) metres there."""
 
 Word = tuple[int, list[bytes]]
 """The number of a line and its words."""
@@ -78,9 +81,20 @@ def parse(data: bytes, file: str) -> list[npt.NDArray[np.float32]]:
         than the first line says.
     """
     text = Lines(data, file)
+    frames, bodies = _in_bulk(text.data) or _line_by_line(text)
+    require_size(frames * len(bodies), len(_SKELETON), file)
+    if frames * len(bodies) * len(_SKELETON) * 12 > max(_SMALL, _MAX_GROWTH * len(data)):
+        raise ReadError(
+            f"expected bodies that are seen, found {len(bodies)} in {frames} frames, most of which are empty", file=file
+        )
+    return [_whole(seen, frames) for seen in bodies.values()]
+
+
+def _line_by_line(text: Lines) -> tuple[int, Bodies]:
+    """The frames, and each body: what `parse` gives before it is put together, or the ReadError."""
     rows = _Rows(text)
     frames = rows.count("the number of frames")
-    bodies: dict[int, list[tuple[int, npt.NDArray[np.float32]]]] = {}
+    bodies: Bodies = {}
     for frame in range(frames):
         for _ in range(rows.count(f"the number of bodies in frame {frame + 1} of {frames}")):
             line, identity = rows.body()
@@ -89,12 +103,75 @@ def parse(data: bytes, file: str) -> list[npt.NDArray[np.float32]]:
                 raise text.error(f"expected each body once in frame {frame + 1}, found {identity} again", line)
             seen.append((frame, rows.joints()))
     rows.end(frames)
-    require_size(frames * len(bodies), len(_SKELETON), file)
-    if frames * len(bodies) * len(_SKELETON) * 12 > max(_SMALL, _MAX_GROWTH * len(data)):
-        raise ReadError(
-            f"expected bodies that are seen, found {len(bodies)} in {frames} frames, most of which are empty", file=file
+    return frames, bodies
+
+
+def _in_bulk(data: bytes) -> tuple[int, Bodies] | None:
+    """The same for a file without any irregularity, else None: the lines of joints are read as one table."""
+    blank = np.frombuffer(data, np.uint8) <= 32
+    if bool((blank[1:] & blank[:-1]).any()) or any(odd in data for odd in (b"\t", b"\x0b", b"\x0c")):
+        return None
+    lines = data.split(b"\n")[:-1]
+    seen: list[tuple[int, int]] = []  # the frame and the body of each 25 rows
+    rows: list[bytes] = []
+    try:
+        frames, at = _digits(lines[0]), 1
+        for frame in range(frames):
+            count, at = _digits(lines[at]), at + 1
+            first = len(seen)
+            for _ in range(count):
+                words = lines[at].split(b" ")
+                if len(words) != _BODY or lines[at + 1] != b"25":
+                    return None
+                seen.append((frame, _digits(words[0], 20)))
+                rows += lines[at + 2 : at + 27]
+                at += 27
+            if count > 1 and len(set(seen[first:])) != count:
+                return None
+    except (IndexError, ValueError):
+        return None
+    if at != len(lines) or len(rows) != 25 * len(seen):
+        return None
+    positions = _table(rows) if rows else np.empty((0, 25, 3), np.float32)
+    if positions is None:
+        return None
+    bodies: Bodies = {}
+    for (frame, identity), joints in zip(seen, positions, strict=True):
+        bodies.setdefault(identity, []).append((frame, joints))
+    return frames, bodies
+
+
+def _digits(word: bytes, most: int = 9) -> int:
+    if not word.isdigit() or len(word) > most:
+        raise ValueError(word)
+    return int(word)
+
+
+def _table(rows: list[bytes]) -> npt.NDArray[np.float32] | None:
+    """(bodies, 25, 3) the first three of twelve values a row; None if a row has others or one of the three is none."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names = [str(column) for column in range(_JOINT)]
+    content = b"\n".join(rows) + b"\n"
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(content),
+            read_options=csv.ReadOptions(column_names=names, use_threads=False, block_size=len(content) + 1),
+            parse_options=csv.ParseOptions(delimiter=" ", quote_char=False, ignore_empty_lines=False),
+            convert_options=csv.ConvertOptions(
+                include_columns=names[:3],
+                column_types=dict.fromkeys(names[:3], pa.float64()),
+                check_utf8=False,
+                null_values=[],
+            ),
         )
-    return [_whole(seen, frames) for seen in bodies.values()]
+    except (pa.ArrowException, OverflowError):
+        return None
+    values = np.stack([table[name].to_numpy() for name in names[:3]], axis=-1)
+    if len(values) != len(rows) or not bool((np.abs(values) <= MAX_NUMBER).all()):
+        return None
+    return values.reshape(-1, 25, 3).astype(np.float32)
 
 
 def _whole(seen: list[tuple[int, npt.NDArray[np.float32]]], frames: int) -> npt.NDArray[np.float32]:
