@@ -4,10 +4,10 @@
 
 Writes N BVH files of a few frames as one ``.zip`` into FOLDER (a temporary folder by default), prepares them with each
 number of jobs in a process of its own (``motionprint prepare``), and compares the data set folders byte for byte. Then
-the same with one BVH of an hour at 120 frames/s (``--hour-frames 0`` leaves it out). Prints for each: seconds, files
-and frames a second, the largest resident memory of the process that writes (VmHWM), and of it and all of its
-processes together (the sum of their resident memory, looked at every 50 ms; pages that they share count for each).
-Linux only.
+the same with one BVH of an hour at 120 frames/s (``--hour-frames 0`` leaves it out). Prints for each: seconds, those
+of processors, files and frames a second, the largest resident memory of the process that writes (VmHWM), and of it and
+all of its processes together (the sum of their resident memory, looked at every 50 ms; pages that they share count for
+each). Linux only.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import resource
 import shlex
 import subprocess
 import sys
@@ -29,25 +30,28 @@ from typing import Any
 
 import numpy as np
 
-JOINTS = (
-    ("Hips", None),
-    *((f"Spine{n}", "Hips" if n == 0 else f"Spine{n - 1}") for n in range(4)),
-    *((f"Head{n}", "Spine3" if n == 0 else f"Head{n - 1}") for n in range(2)),
-    *(
-        (f"{side}{limb}{n}", root if n == 0 else f"{side}{limb}{n - 1}")
-        for side in ("Left", "Right")
-        for limb, root, count in (("Arm", "Spine3", 5), ("Leg", "Hips", 5))
-        for n in range(count)
-    ),
-)
-"""27 joints, which with their 5 end sites are 32 points... of a body: joint, parent."""
+LIMBS = (("LeftArm", "Spine0"), ("RightArm", "Spine0"), ("LeftLeg", "Hips"), ("RightLeg", "Hips"))
 SECONDS = 0.05
 
 
-def hierarchy() -> tuple[str, int]:
+def body(limb: int, trunk: int) -> list[tuple[str, str | None]]:
+    """The joints of a body and their parents: the hips, a trunk and four limbs of so many joints."""
+    joints: list[tuple[str, str | None]] = [("Hips", None)]
+    for name, root, count in (("Spine", "Hips", trunk), *((*each, limb) for each in LIMBS)):
+        joints += [(f"{name}{number}", f"{name}{number - 1}" if number else root) for number in range(count)]
+    return joints
+
+
+SMALL = body(limb=2, trunk=1)
+"""10 joints, which with 4 end sites are 14 points."""
+FULL = body(limb=5, trunk=5)
+"""26 joints, which with 5 end sites are 31 points."""
+
+
+def hierarchy(joints: list[tuple[str, str | None]]) -> tuple[str, int]:
     """The head of a BVH file, and the values of a frame."""
     children: dict[str | None, list[str]] = {}
-    for joint, parent in JOINTS:
+    for joint, parent in joints:
         children.setdefault(parent, []).append(joint)
 
     def part(joint: str) -> str:
@@ -57,12 +61,12 @@ def hierarchy() -> tuple[str, int]:
         inner = "".join(map(part, children.get(joint, []))) or "End Site\n{\nOFFSET 0 5 0\n}\n"
         return f"{kind} {joint}\n{{\nOFFSET 1 12 0\nCHANNELS {channels}\n{inner}}}\n"
 
-    return "HIERARCHY\n" + part("Hips"), 3 + 3 * len(JOINTS)
+    return "HIERARCHY\n" + part("Hips"), 3 + 3 * len(joints)
 
 
-def bvh(frames: int, rate: int, seed: int) -> bytes:
+def bvh(joints: list[tuple[str, str | None]], frames: int, rate: int, seed: int) -> bytes:
     """A body that sways."""
-    head, values = hierarchy()
+    head, values = hierarchy(joints)
     random = np.random.default_rng(seed)
     sizes, rates, starts = random.uniform(0.1, 2, (3, values)) * np.array([[15], [1], [3]])
     rows = sizes * np.sin(rates * np.arange(frames)[:, None] / rate + starts)
@@ -77,7 +81,7 @@ def write_archive(file: Path, count: int) -> int:
     with zipfile.ZipFile(file, "w") as archive:
         for number in range(count):
             length = 4 + number % 9
-            archive.writestr(f"{number // 1000:03}/take_{number:07}.bvh", bvh(length, 30, number))
+            archive.writestr(f"{number // 1000:03}/take_{number:07}.bvh", bvh(SMALL, length, 30, number))
             frames += length
     return frames
 
@@ -103,9 +107,15 @@ def _below(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in _below(int(child)))]
 
 
+def _cpu_seconds() -> float:
+    """What processes that have ended took, and those that they waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run(command: list[str]) -> dict[str, float]:
     """What a command took."""
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), _cpu_seconds()
     together = alone = 0.0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
@@ -116,6 +126,7 @@ def run(command: list[str]) -> dict[str, float]:
         raise SystemExit(f"{shlex.join(command)}: exit status {process.returncode}")
     return {
         "seconds": round(time.perf_counter() - began, 2),
+        "cpu_seconds": round(_cpu_seconds() - cpu, 2),
         "peak_writer_mb": round(alone, 1),
         "peak_together_mb": round(together, 1),
     }
@@ -184,7 +195,7 @@ def main() -> None:
             frames = write_archive(archive, arguments.files)
             rows += measure("small files", archive, arguments.files, frames, jobs)
         if arguments.hour_frames:
-            (folder / "hour.bvh").write_bytes(bvh(arguments.hour_frames, 120, 0))
+            (folder / "hour.bvh").write_bytes(bvh(FULL, arguments.hour_frames, 120, 0))
             rows += measure("one long file", folder / "hour.bvh", 1, arguments.hour_frames, jobs[:1])
     if arguments.json is not None:
         packages = {name: importlib.metadata.version(name) for name in ("numpy", "pandas", "pyarrow")}

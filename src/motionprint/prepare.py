@@ -396,7 +396,7 @@ class _Kept:
     def take(self, recording: Recording, result: Result) -> None:
         """Write what a recording gave."""
         entry: Entry = {"source": recording.source, "rows": [], "left_out": [], "missing": [], "at_origin": {}}
-        began = self.writer.skeleton is None
+        began = not len(self.writer)
         if isinstance(result, MotionprintError):
             entry["left_out"].append((recording.name, " ".join(str(result).split())))
         elif not result:
@@ -419,7 +419,8 @@ class _Kept:
                     ),
                     entry,
                 )
-        if began and self.writer.skeleton is not None:
+        if began and entry["rows"]:
+            assert self.writer.skeleton is not None
             entry["skeleton"] = self.writer.skeleton.to_dict()
         self.writer.flush()
         self.journal.add(entry)

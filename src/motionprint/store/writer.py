@@ -58,7 +58,7 @@ class DatasetWriter:
         self._columns: dict[str, list[Any]] = {column: [] for column in COLUMNS}
         self._extra: dict[str, dict[int, Any]] = {}
         file = folder / "positions.npy"
-        self._file = file.open("r+b" if resume and file.exists() else "wb")
+        self._file = file.open("r+b" if resume and file.exists() else "w+b")
         self._restoring = resume
         self._data_start = 0
 
