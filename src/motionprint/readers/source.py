@@ -252,7 +252,7 @@ def _opened(path: str, called: str, token: str) -> Source:
             f"{called}: expected every process to read it at {path}, as where it was given, found nothing"
         )
     source = Source(path)
-    source._called = Path(called)
+    source._called, source._token = Path(called), token
     return source
 
 
