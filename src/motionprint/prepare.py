@@ -351,7 +351,7 @@ def _kept(
         ):
             kept = _Kept(writer, journal)
             try:
-                kept.restore(total, report)
+                kept.restore(report)
                 yield kept
             except BaseException as error:
                 useless = kept.useless or not journal.done
@@ -381,7 +381,7 @@ class _Kept:
         self.missing_sequences = 0
         self.points_at_origin: Counter[str] = Counter()
 
-    def restore(self, total: int, report: Report | None) -> None:
+    def restore(self, report: Report | None) -> None:
         """Take over what an earlier prepare has done, as far as it is whole."""
         skeleton, first = None, ""
         for entry in self.journal.entries():
@@ -391,7 +391,7 @@ class _Kept:
                 break
             self._count(entry)
             if report is not None:
-                report(self.journal.done + 1, total, "checking what was read before")
+                report(self.journal.done + 1, None, "checking what was read before")
 
     def take(self, recording: Recording, result: Result) -> None:
         """Write what a recording gave."""
