@@ -244,6 +244,7 @@ _FIGURES = {
     "inference-paper": _inference,
     "scaling": _scaling,
     "prepare": _prepare,
+    "prepare-many": _prepare,
 }
 
 
