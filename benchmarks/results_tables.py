@@ -209,6 +209,26 @@ def _inference(table: Row) -> str:
     return "\n\n".join((speed, single, peaks))
 
 
+def _prepare(table: Row) -> str:
+    rows = [
+        (
+            f"{row['files']:,} file{'s' * (row['files'] > 1)}",
+            f"{row['frames']:,}",
+            f"{row['source_mb']:,.0f}",
+            str(row["jobs"]),
+            f"{row['seconds']:,.0f}",
+            f"{row['cpu_seconds']:,.0f}",
+            f"{row['files'] / row['cpu_seconds']:,.0f}" if row["files"] > 1 else "",
+            f"{row['frames'] / row['cpu_seconds']:,.0f}",
+            f"{row['peak_writer_mb']:,.0f}",
+            f"{row['peak_together_mb']:,.0f}",
+        )
+        for row in table["rows"]
+    ]
+    heads = ("source", "frames", "MB", "jobs", "s", "processor s", "files a processor s", "frames a processor s")
+    return _lines((*heads, "peak MB, writer", "peak MB, all"), rows)
+
+
 def _scaling(table: Row) -> str:
     first = table["rows"][0]
     rows = [
@@ -284,6 +304,8 @@ _FIGURES = {
     "inference": _inference,
     "inference-paper": _inference,
     "scaling": _scaling,
+    "prepare": _prepare,
+    "prepare-many": _prepare,
 }
 
 

@@ -262,7 +262,7 @@ def test_prepare_says_what_it_made(invoke: Invoke, takes: Path, tmp_path: Path) 
     assert command == f"motionprint prepare folder {tmp_path / 'takes'} --out {out}"
 
 
-def test_prepare_names_the_file_that_it_cannot_read_or_leaves_it_out(
+def test_prepare_names_the_files_that_it_cannot_read_and_leaves_them_out(
     invoke: Invoke, takes: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "takes").mkdir()
@@ -270,14 +270,26 @@ def test_prepare_names_the_file_that_it_cannot_read_or_leaves_it_out(
     (tmp_path / "takes" / "good.bvh").write_text(good)
     (tmp_path / "takes" / "bad.bvh").write_text(good.replace("MOTION", "MOTIONLESS"))
     arguments = ["prepare", "folder", tmp_path / "takes", "--out", tmp_path / "data", "--quiet"]
-    result = invoke(*arguments)
+    result = invoke(*arguments, "--strict")
     assert result.status == 1
-    assert re.search(r"bad\.bvh:\d+: ", result.err)
+    assert re.fullmatch(
+        r"motionprint: \S*takes: strict: expected to use all of 2 recordings, found 1 to be left out; the first, "
+        r"bad\.bvh: \S*bad\.bvh:\d+: .*; 2 of 2 recordings are kept: --resume goes on with them\n",
+        result.err,
+    )
     assert not (tmp_path / "data").exists()
-    result = invoke(*arguments, "--skip-unreadable")
-    assert result.status == 0
+    result = invoke(*arguments, "--resume")
+    assert (result.status, result.err) == (0, "")
     assert " 1 sequences" in result.out
-    assert "left out: bad: " in result.out
+    assert "left out, wholly or in part: 1 of 2 recordings\nleft out: bad: " in result.out
+    result = invoke(*arguments, "--overwrite", "--skip-unreadable")
+    assert result.err == "note: --skip-unreadable is deprecated: prepare always does so; --strict is the contrary\n"
+    for number in range(22):
+        (tmp_path / "takes" / f"bad{number:02}.bvh").write_text("HIERARCHY")
+    lines = invoke(*arguments, "--overwrite").out.splitlines()
+    assert lines[1] == "left out, wholly or in part: 23 of 24 recordings"
+    assert len(lines) == 23 and lines[-1] == "left out: ... and 3 more, all in prepare.json"
+    assert "--skip-unreadable" not in invoke("prepare", "--help").out
 
 
 def test_info_on_a_data_set(invoke: Invoke, folders: Path) -> None:

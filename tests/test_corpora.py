@@ -683,6 +683,12 @@ def test_nw_ucla_as_it_is(shared_datasets: Path, tmp_path: Path) -> None:
     assert summary.protocols["cross-view-dedup"] == [(925, 463)]
     # every copy is a take of a02 or a03 in views 2 and 3
     assert len(summary.duplicates) == 94
+    assert summary.across == {
+        "cross-view": [94],
+        "cross-view-dedup": [0],
+        "cross-view-settings": [0],
+        "cross-subject": [0],
+    }
     assert {(one[:3], one[-2:], two[-2:]) for one, two in summary.duplicates} == {
         ("a02", "02", "03"),
         ("a03", "02", "03"),

@@ -28,7 +28,7 @@ from motionprint import fanout
 from motionprint.errors import CheckpointError, DatasetError, ReadError, SettingsError
 from motionprint.evaluation import embed
 from motionprint.fanout import ordered
-from motionprint.readers import read
+from motionprint.readers import ReadSettings, read
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS
 from motionprint.store import open_dataset, write_dataset
@@ -401,7 +401,7 @@ def test_a_cluster_writes_the_same_bytes(
     for which, source, options in (
         (run, Path(dataset.name), {"features": "both"}),
         (run, dataset, {"window": 1.0, "stride": 0.7}),
-        (bvh, takes, {"unit": "cm"}),
+        (bvh, takes, {"reading": ReadSettings(unit="cm")}),
     ):
         calls: dict[str | None, list[Any]] = {None: [], address: []}
         for scheduler, seen in calls.items():

@@ -9,21 +9,24 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import motionprint
-from motionprint.corpora.corpus import Corpus, Options, Recording
+from motionprint.corpora.corpus import Corpus, Fold, Options, Recording, one_fold
 from motionprint.errors import DatasetError, MotionprintError, ReadError, SettingsError
 from motionprint.prepare import prepare
 from motionprint.readers.source import Source
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 from motionprint.store import open_dataset
+from motionprint.store.protocols import resolve
 
 
 def bvh(frames: int = 3, joints: tuple[str, ...] = ("Hips", "Chest"), start: float = 0.0, rate: float = 30.0) -> str:
@@ -83,6 +86,7 @@ def test_prepare_json_explains_the_data_set(source: Path, tmp_path: Path) -> Non
         "sequences": 6,
         "left_out": [],
         "duplicates": [["1", "copy"]],
+        "duplicates_across": {},
         "missing": {"values": 0, "sequences": 0},
         "points_at_origin": {"points": 1, "sequences": 1, "names": ["0"]},
         "unlabelled": 6,
@@ -124,10 +128,7 @@ def test_progress_counts_every_recording(source: Path, tmp_path: Path) -> None:
 
 def test_the_result_does_not_depend_on_processes(source: Path, tmp_path: Path) -> None:
     (source / "broken.bvh").write_text("HIERARCHY")
-    summaries = [
-        prepare("folder", source, tmp_path / f"data{jobs}", jobs=jobs, skip_unreadable=True, command="c")
-        for jobs in (1, 2)
-    ]
+    summaries = [prepare("folder", source, tmp_path / f"data{jobs}", jobs=jobs, command="c") for jobs in (1, 2)]
     assert summaries[0].left_out == summaries[1].left_out != []
     for path in (tmp_path / "data1").iterdir():
         assert path.read_bytes() == (tmp_path / "data2" / path.name).read_bytes(), path.name
@@ -207,20 +208,67 @@ def test_nothing_usable_is_a_failure(tmp_path: Path) -> None:
     assert left_behind(tmp_path) == []
 
 
-def test_a_file_that_cannot_be_read_stops_or_is_left_out(source: Path, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_left_out(source: Path, tmp_path: Path) -> None:
     whole = bvh(4)
     (source / "2.bvh").write_text(whole[: whole.rindex("0 0 0")])
     with pytest.raises(ReadError, match=r"2\.bvh") as error:
-        prepare("folder", source, tmp_path / "data")
-    assert left_behind(tmp_path) == ["files"]
-    summary = prepare("folder", source, tmp_path / "data", skip_unreadable=True)
+        motionprint.read(source / "2.bvh")
+    summary = prepare("folder", source, tmp_path / "data")
     assert [(each.name, each.source, each.reason) for each in summary.left_out] == [("2", "2.bvh", str(error.value))]
+    assert json.loads((tmp_path / "data" / "prepare.json").read_text())["left_out"] == [vars(summary.left_out[0])]
     assert open_dataset(tmp_path / "data").names == ["0", "1", "3", "4"]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_strict_prepare_leaves_nothing_out(source: Path, tmp_path: Path, jobs: int) -> None:
+    assert prepare("folder", source, tmp_path / "data", strict=True, jobs=jobs).sequences == 5
+    (source / "2.bvh").write_text("HIERARCHY")
+    (source / "3.bvh").write_text(bvh(1))
+    message = (
+        r"^\S*files: strict: expected to use all of 5 recordings, found 2 to be left out; "
+        r"the first, 2\.bvh: \S*2\.bvh:1: expected .*, found .*\n"
+        "5 of 5 recordings are kept: --resume goes on with them$"
+    )
+    with pytest.raises(DatasetError, match=message):
+        prepare("folder", source, tmp_path / "strict", strict=True, jobs=jobs)
+    assert not (tmp_path / "strict").exists()
+
+
+def test_leaving_out_what_cannot_be_read_need_not_be_asked_for(source: Path, tmp_path: Path) -> None:
+    (source / "2.bvh").write_text("HIERARCHY")
+    for number, given in enumerate((True, False)):
+        with pytest.warns(DeprecationWarning, match="^skip_unreadable is deprecated: .*; strict=True refuses them$"):
+            summary = prepare("folder", source, tmp_path / f"data{number}", skip_unreadable=given)
+        assert len(summary.left_out) == 1
+
+
+def test_copies_are_counted_across_the_border_of_a_protocol(tmp_path: Path) -> None:
+    """Two that train have copies that test, one of them twice; a pair within the training set is none."""
+    values = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 3.0, "x": 1.0, "y": 2.0, "z": 2.0, "w": 4.0}
+    corpus = toy({name: [[value] * 6] for name, value in values.items()})
+
+    def protocols(index: pd.DataFrame) -> dict[str, list[Fold]]:
+        names, train = index["name"], index["name"].isin(list("abcd")).to_numpy(dtype=bool)
+        both = one_fold(index, train, ~train)
+        return {
+            "one": both,
+            "two": [*both, {"train": ["a", "c"], "test": ["x", "d", "b"]}],
+            "none": one_fold(index, (names == "a").to_numpy(dtype=bool), (names == "w").to_numpy(dtype=bool)),
+        }
+
+    summary = prepare(replace(corpus, protocols=protocols), None, tmp_path / "data")
+    assert summary.across == {"one": [3], "two": [3, 2], "none": [0]}
+    assert summary.duplicates == [["a", "x"], ["b", "y", "z"], ["c", "d"]]
+    recorded = json.loads((tmp_path / "data" / "prepare.json").read_text())
+    assert recorded["duplicates_across"] == summary.across and recorded["duplicates"] == summary.duplicates
+    dataset = open_dataset(tmp_path / "data")
+    for name, folds in summary.across.items():
+        assert [resolve(dataset, name, fold).duplicates for fold in range(len(folds))] == folds
 
 
 def test_a_wrong_setting_is_no_unreadable_file(source: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="unknown unit 'furlong'"):
-        prepare("folder", source, tmp_path / "data", unit="furlong", skip_unreadable=True)
+        prepare("folder", source, tmp_path / "data", unit="furlong")
     assert left_behind(tmp_path) == ["files"]
 
 
@@ -247,6 +295,7 @@ def test_mixed_skeletons_are_refused_by_their_joints(source: Path, tmp_path: Pat
         ("folder", {"classes": 65}, SettingsError, "classes: expected none, since folder leaves no choice, found 65"),
         ("bandai_namco", {"labels": "mood"}, SettingsError, "labels 'mood': expected action or style"),
         ("folder", {"jobs": 0}, SettingsError, "jobs: expected at least 1, found 0"),
+        ("folder", {"jobs": 2, "scheduler": "tcp://x:1"}, SettingsError, "jobs: expected none with a scheduler, whose"),
         ("folder", {"source": None}, DatasetError, "folder: expected a source"),
         ("folder", {"fps": -1.0}, SettingsError, "found -1"),
         ("synthetic", {}, SettingsError, "synthetic: is generated: expected no source"),
@@ -273,8 +322,8 @@ def test_an_output_that_exists_is_kept(source: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="data: exists; --overwrite replaces it"):
         prepare("folder", source, tmp_path / "data")
     (source / "0.bvh").write_text("HIERARCHY")
-    with pytest.raises(ReadError):
-        prepare("folder", source, tmp_path / "data", overwrite=True)
+    with pytest.raises(DatasetError, match="strict"):
+        prepare("folder", source, tmp_path / "data", overwrite=True, strict=True)
     assert (tmp_path / "data" / "index.parquet").read_bytes() == before
     (source / "0.bvh").unlink()
     prepare("folder", source, tmp_path / "data", overwrite=True)
@@ -325,19 +374,28 @@ def test_a_name_that_is_no_text_stops_it(source: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError])
-def test_an_interrupted_prepare_leaves_nothing(
+def test_an_interrupted_prepare_keeps_what_it_has_read_apart(
     source: Path, tmp_path: Path, jobs: int, failure: type[BaseException]
 ) -> None:
     def report(done: int, total: int | None, text: str) -> None:
         if done == 3:
             raise failure
 
-    with pytest.raises(failure):
+    with pytest.raises(failure) as error:
         prepare("folder", source, tmp_path / "above" / "data", jobs=jobs, report=report)
-    assert left_behind(tmp_path) == ["files"]
+    assert error.value.__notes__ == ["3 of 5 recordings are kept: --resume goes on with them"]
+    assert left_behind(tmp_path / "above") == [".data.unfinished"]
+    prepare("folder", source, tmp_path / "above" / "data")  # begins anew
+    assert left_behind(tmp_path / "above") == ["data"]
 
 
-def test_sigterm_to_all_processes_leaves_nothing(tmp_path: Path) -> None:
+def test_a_prepare_that_is_interrupted_before_it_has_read_anything_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        prepare(toy({"a": RuntimeError()}), None, tmp_path / "above" / "data")
+    assert left_behind(tmp_path) == []
+
+
+def test_sigterm_to_all_processes_ends_them(tmp_path: Path) -> None:
     script = (
         "import sys\n"
         "from motionprint.prepare import prepare\n"
@@ -353,7 +411,7 @@ def test_sigterm_to_all_processes_leaves_nothing(tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGTERM)
         process.stdout.read()  # ends when the last process has ended
         assert process.wait(60) == 128 + signal.SIGTERM
-    assert left_behind(tmp_path) == ["script.py"]
+    assert left_behind(tmp_path / "above") == [".data.unfinished"]
 
 
 def test_an_archive_that_leads_out_is_refused(tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
+import re
 import stat
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -233,3 +236,54 @@ def test_what_is_not_there(tmp_path):
     path = archive(tmp_path / "x.zip", FILES)
     with Source.open(path) as source, pytest.raises(DatasetError, match=r"x.zip:gone: expected a file in the archive"):
         source.read_bytes("gone")
+
+
+# ---- sent to another process -------------------------------------------------------------------------------------
+
+
+def test_a_source_that_is_sent_is_called_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is opened by its absolute path, once, and again after it has been opened anew."""
+    (tmp_path / "takes" / "walk").mkdir(parents=True)
+    (tmp_path / "takes" / "walk" / "a.txt").write_text("x")
+    with zipfile.ZipFile(tmp_path / "takes.zip", "w") as archive:
+        archive.writestr("walk/a.txt", "x")
+    (tmp_path / "elsewhere").mkdir()
+    for path, name in (("takes", "walk/a.txt"), ("takes.zip", "walk/a.txt"), ("takes/walk/a.txt", "a.txt")):
+        monkeypatch.chdir(tmp_path)
+        source = Source.open(path)
+        labels = [source.label(), source.label(name), source.label("none.txt")]
+        sent = pickle.dumps(source)
+        again = pickle.dumps(Source.open(path))
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        received = pickle.loads(sent)
+        assert received.read_bytes(name) == b"x"
+        assert [received.label(), received.label(name), received.label("none.txt")] == labels
+        with pytest.raises(DatasetError, match=rf"^{re.escape(labels[2])}: expected a file "):
+            received.read_bytes("none.txt")
+        found = received.names()
+        monkeypatch.chdir(tmp_path)
+        assert found == source.names()
+        assert pickle.loads(sent) is received and pickle.loads(pickle.dumps(received)) is received
+        assert pickle.loads(again) is not received
+        source.close()
+    for path in (tmp_path / "takes", tmp_path / "takes.zip"):
+        path.rename(path.with_name(f"moved-{path.name}"))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    gone = pickle.dumps(Source.open(tmp_path / "moved-takes"))
+    (tmp_path / "moved-takes").rename(tmp_path / "takes")
+    with pytest.raises(
+        DatasetError, match=r"moved-takes: expected every process to read it at /.*moved-takes, as where"
+    ):
+        pickle.loads(gone)
+
+
+def test_a_stamp_tells_a_file_that_has_changed(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    os.utime(tmp_path / "a.txt", ns=(5, 5))
+    assert Source.open(tmp_path).stamp("a.txt") == (1, 5)
+    assert Source.open(tmp_path).stamp("b.txt") is None
+    for text, crc in (("x", 0x8CDC1683), ("y", 0xFBDB2615)):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr("a.txt", text)
+        with Source.open(tmp_path / "a.zip") as source:
+            assert source.stamp("a.txt") == (1, crc) and source.stamp("b.txt") is None

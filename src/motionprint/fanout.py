@@ -1,4 +1,4 @@
-"""Work handed out piece by piece: within this process, or to the workers of a Dask cluster.
+"""Work handed out piece by piece: here, to processes of this machine, or to the workers of a Dask cluster.
 
 The results come in the order of the tasks and do not depend on who worked on them. A cluster shares the file system
 with whoever asks: tasks name files by absolute paths, workers open them by themselves.
@@ -11,10 +11,17 @@ import contextlib
 import importlib
 import json
 import logging
+import multiprocessing
+import os
+import signal
+import threading
 import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +33,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 AHEAD = 2
-"""Tasks in flight for each thread of the cluster: one that is worked on, one that waits or has its result fetched."""
+"""Tasks in flight for each process, or thread of a cluster: one is worked on, one waits or has its result fetched."""
 
 POLL = 1.0
 """Seconds between looks at which workers there are."""
@@ -37,6 +44,7 @@ def ordered(
     tasks: Iterable[Task],
     scheduler: str | None = None,
     *,
+    jobs: int = 1,
     packages: Sequence[str] = (),
     timeout: float = 30.0,
 ) -> Generator[Result, None, None]:
@@ -45,9 +53,11 @@ def ordered(
     Parameters
     ----------
     function
-        For a cluster: one that can be pickled, from a module of motionprint.
+        For processes or a cluster: one that can be pickled, from a module of motionprint.
     scheduler
         The address of a Dask scheduler (``tcp://host:8786``) or the path of its scheduler file; None works here.
+    jobs
+        Processes to start, where there is no scheduler; 1 works in this one.
     packages
         What must have the same version on the workers as here, besides motionprint and NumPy, for the same results.
     timeout
@@ -58,15 +68,59 @@ def ordered(
     SettingsError
         If Dask is not installed, or a worker has no motionprint or another version of it or of one of ``packages``.
     DatasetError
-        If the scheduler cannot be reached or is lost, there is no worker, one does not say its versions, or workers die
-        over a task.
+        If the scheduler cannot be reached or is lost, there is no worker, one does not say its versions, or workers or
+        processes die over a task.
     """
     if scheduler is None:
-        yield from map(function, tasks)
+        yield from map(function, tasks) if jobs == 1 else _in_processes(function, tasks, jobs)
         return
     distributed = _distributed()
     with _quiet(distributed):
         yield from _ordered(distributed, function, tasks, scheduler, ("motionprint", "numpy", *packages), timeout)
+
+
+# ---- processes of this machine -----------------------------------------------------------------------------------
+
+
+def _in_processes(
+    function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int
+) -> Generator[Result, None, None]:
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_start_process)
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for task in tasks:
+            waiting.append(pool.submit(function, task))
+            while len(waiting) >= AHEAD * jobs:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise DatasetError(
+            f"one of the {jobs} processes ended before its work was done (out of memory, or a script without "
+            "`if __name__ == '__main__':`); jobs=1 works without other processes"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_process() -> None:
+    # Signals reach all processes of a group; the first one ends the others. A process that died halfway through
+    # sending a result would leave it waiting for the rest for ever.
+    first = os.getppid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: None if os.getppid() == first else os._exit(128 + number))
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
+
+
+def _end_with_the_first() -> None:
+    """A process that is killed cannot end those that it has started, and they would wait for its tasks for ever."""
+    first = multiprocessing.parent_process()
+    if first is not None:
+        wait([first.sentinel])
+        os._exit(1)
+
+
+# ---- a cluster -----------------------------------------------------------------------------------------------------
 
 
 def _ordered(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import hashlib
+import json
 import os
+import pickle
 import platform
-import signal
-from collections import Counter, deque
-from collections.abc import Generator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, nullcontext
+import shutil
+import warnings
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -22,7 +23,8 @@ import motionprint
 from motionprint.corpora import CORPORA
 from motionprint.corpora.corpus import Corpus, Options, Recording, mapped, refuse_repeated
 from motionprint.corpora.folder import labels_from
-from motionprint.errors import DatasetError, MotionprintError, ReadError, SettingsError, SkeletonMismatchError
+from motionprint.errors import DatasetError, MotionprintError, SettingsError, SkeletonMismatchError
+from motionprint.fanout import ordered
 from motionprint.persons import HOW
 from motionprint.persons import persons as as_sequences
 from motionprint.progress import Report
@@ -31,14 +33,21 @@ from motionprint.readers.refused import refused_by_name
 from motionprint.readers.refused import summary as summary_of_refused
 from motionprint.readers.source import Source
 from motionprint.sequence import SkeletonSequence
-from motionprint.store.atomic import new_folder
-from motionprint.store.writer import DatasetWriter, Protocols, duplicates
+from motionprint.skeleton import Skeleton
+from motionprint.store.atomic import unfinished_folder
+from motionprint.store.journal import Entry, Journal
+from motionprint.store.writer import DatasetWriter, Protocols, across, duplicates
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["LeftOut", "Prepared", "prepare"]
 
+
+RECORDINGS = 16
+"""Recordings that make a task for another process at most."""
+BYTES = 4 << 20
+"""Bytes of their files, but for a single one that is larger."""
 
 _NAMED = 100
 """How many names of a kind ``prepare.json`` lists where only their number matters."""
@@ -80,6 +89,8 @@ class Prepared:
     """Sequences with NaN."""
     protocols: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """Protocol -> for each fold how many sequences train and test."""
+    across: dict[str, list[int]] = field(default_factory=dict)
+    """Protocol -> for each fold how many sequences that test equal one that trains, number for number."""
 
 
 def prepare(
@@ -98,15 +109,19 @@ def prepare(
     persons: str | None = None,
     map_to: str | Path | None = None,
     allow_missing: bool = False,
-    skip_unreadable: bool = False,
+    strict: bool = False,
+    resume: bool = False,
     jobs: int = 1,
+    scheduler: str | None = None,
+    skip_unreadable: bool | None = None,
     report: Report | None = None,
     command: str | None = None,
 ) -> Prepared:
     """Read the recordings of a corpus and write them as a data set folder.
 
-    Sequences of one frame and sequences in which nothing was recorded are left out, by name. Whatever goes wrong,
-    nothing is left behind, and what was to be overwritten is still there.
+    Files that cannot be read, sequences of one frame and sequences in which nothing was recorded are left out, by name
+    and reason. Whatever goes wrong, nothing is left under the name ``out``, and what was to be overwritten is still
+    there; recordings that were read are kept beside it for ``resume``.
 
     Parameters
     ----------
@@ -131,10 +146,18 @@ def prepare(
         A skeleton's name or TOML file: recordings of different rigs are brought onto it (`motionprint.rigs.map_to`).
     allow_missing
         With ``map_to``: joints that a rig does not have are missing values, in place of stopping there.
-    skip_unreadable
-        Leave out files that cannot be read, by name and reason, in place of stopping at the first.
+    strict
+        Whether it is an error if anything is left out.
+    resume
+        Whether to go on with what an earlier call, which failed or was killed, has left beside ``out``: what was read
+        is not read again, and the result is the same to the byte. Where there is nothing, it begins anew.
     jobs
         Processes that read files; the result does not depend on it.
+    scheduler
+        The address or the scheduler file of a Dask cluster whose workers read the source by the same path; the result
+        is the same.
+    skip_unreadable
+        Deprecated: files that cannot be read are left out anyway.
     report
         Called with (done, total, text) after each file.
     command
@@ -143,11 +166,17 @@ def prepare(
     Raises
     ------
     DatasetError
-        If the corpus is not known, the source holds none of its recordings, names or skeletons do not agree, or
-        ``out`` exists or does not lie apart from the source.
-    ReadError
-        If a file cannot be read.
+        If the corpus is not known, the source holds none of its recordings or none that can be used, names or skeletons
+        do not agree, ``out`` exists or does not lie apart from the source, the cluster fails, or ``strict`` is not met.
+    SettingsError
+        If a setting is none, or none for these files.
     """
+    if skip_unreadable is not None:
+        warnings.warn(
+            "skip_unreadable is deprecated: files that cannot be read are left out anyway; strict=True refuses them",
+            DeprecationWarning,
+            stacklevel=2,
+        )
     chosen = _corpus(corpus)
     options = Options(
         fps=fps,
@@ -161,39 +190,35 @@ def prepare(
         map_to=None if map_to is None else str(map_to),
         allow_missing=allow_missing,
     )
-    _check(chosen, source, options, jobs)
+    _check(chosen, source, options, jobs, scheduler)
     read = [labels] if labels is not None and os.path.isfile(labels) else []
     inputs = [path for path in (source, skeleton, *read) if path is not None]
-    with (
-        new_folder(out, overwrite, inputs=inputs) as building,
-        _open(source) as opened,
-        DatasetWriter(building) as writer,
-    ):
-        recordings = _recordings(chosen, opened, options)
-        kept = _Kept(writer, skip_unreadable, chosen, persons or chosen.persons)
-        with closing(_results(chosen, source, options, recordings, jobs)) as results:
-            for number, (recording, result) in enumerate(zip(recordings, results, strict=True), start=1):
-                kept.take(recording, result)
-                if report is not None:
-                    report(number, len(recordings), "reading")
-        kept.left_out += _refused(opened, recordings)
-        if not len(writer):
-            first = kept.left_out[0]
-            raise DatasetError(
-                f"{_label(chosen, opened)}: none of {len(recordings)} recordings can be used; the first, "
-                f"{first.source}: {first.reason}"
-            )
-        index = writer.table()
-        protocols = {name: folds for name, folds in chosen.protocols(index).items() if folds}
-        own = labels_from(opened, options) if chosen.name == "folder" and opened is not None else "corpus"
-        how = labels or own
-        summary = _summary(Path(out), chosen, recordings, kept, index, protocols, how)
-        call = f"motionprint.prepare.prepare({chosen.name!r}, {source and str(source)!r}, {str(out)!r})"
-        writer.finish(protocols, _record(chosen, opened, options, recordings, summary, kept, command or call))
+    call = command or f"motionprint.prepare.prepare({chosen.name!r}, {source and str(source)!r}, {str(out)!r})"
+    with unfinished_folder(out, overwrite, inputs=inputs) as unfinished, _open(source) as opened:
+        recordings = _recordings(chosen, opened, options if scheduler is None else _anywhere(options))
+        work = _work(chosen, opened, options, recordings)
+        with _kept(
+            unfinished, out, work, call, resume, len(recordings), report, chosen, persons or chosen.persons
+        ) as kept:
+            done = kept.journal.done
+            with closing(_results(recordings[done:], opened, scheduler, jobs)) as results:
+                for number, result in enumerate(results, start=done + 1):
+                    kept.take(recordings[number - 1], result)
+                    if report is not None:
+                        report(number, len(recordings), "reading")
+            kept.left_out += _refused(opened, recordings)
+            kept.require_some(_label(chosen, opened), strict)
+            index = kept.writer.table()
+            protocols = {name: folds for name, folds in chosen.protocols(index).items() if folds}
+            own = labels_from(opened, options) if chosen.name == "folder" and opened is not None else "corpus"
+            how = labels or own
+            summary = _summary(Path(out), chosen, recordings, kept, index, protocols, how)
+            record = _record(chosen, opened, options, recordings, summary, kept, kept.journal.note)
+            kept.writer.finish(protocols, record, index)
     return summary
 
 
-def _check(corpus: Corpus, source: str | Path | None, options: Options, jobs: int) -> None:
+def _check(corpus: Corpus, source: str | Path | None, options: Options, jobs: int, scheduler: str | None) -> None:
     if source is None and corpus.needs_source:
         raise DatasetError(f"{corpus.name}: expected a source: a folder or archive with {corpus.layout}")
     told = replace(options, map_to=None, allow_missing=False)
@@ -210,6 +235,8 @@ def _check(corpus: Corpus, source: str | Path | None, options: Options, jobs: in
         raise SettingsError("allow_missing: expected map_to with it, found none")
     if jobs < 1:
         raise SettingsError(f"jobs: expected at least 1, found {jobs}")
+    if jobs > 1 and scheduler is not None:
+        raise SettingsError(f"jobs: expected none with a scheduler, whose workers read, found {jobs}")
 
 
 def _summary(
@@ -240,6 +267,7 @@ def _summary(
         protocols={
             name: [(len(fold["train"]), len(fold["test"])) for fold in folds] for name, folds in protocols.items()
         },
+        across=across(index, protocols),
     )
 
 
@@ -269,131 +297,253 @@ def _recordings(corpus: Corpus, source: Source | None, options: Options) -> list
     return recordings
 
 
+def _anywhere(options: Options) -> Options:
+    """The same for processes that work elsewhere."""
+    reading = options.reading().anywhere()
+    skeleton = None if reading.skeleton is None else str(reading.skeleton)
+    onto = options.map_to
+    if onto is not None and os.path.isfile(onto):
+        onto = os.path.abspath(onto)
+    return replace(options, skeleton=skeleton, columns=reading.columns, map_to=onto)
+
+
+def _work(corpus: Corpus, source: Source | None, options: Options, recordings: list[Recording]) -> dict[str, Any]:
+    """What the result depends on, by what messages call it: what may not change when a prepare is gone on with."""
+    files = hashlib.sha256()
+    for name in [] if source is None else source.names():
+        files.update(f"{name}\0{source and source.stamp(name)}\0".encode())
+    for path in (options.skeleton, options.columns, options.labels, options.map_to):
+        if path is not None and os.path.isfile(path):
+            files.update(f"{path}\0{os.stat(path).st_size}\0{os.stat(path).st_mtime_ns}\0".encode())
+    for recording in recordings:
+        said = [recording.name, recording.source, recording.label, recording.subject, _plain(recording.extra)]
+        files.update(json.dumps(said).encode())
+    return {
+        **{f"version of {name}": version for name, version in _versions().items()},
+        "corpus": corpus.name,
+        "source": None if source is None else os.path.abspath(source.path),
+        **vars(options),
+        "files and labels": files.hexdigest(),
+    }
+
+
 # ---- reading -----------------------------------------------------------------------------------------------------
 
 
+Read = Callable[[], list[SkeletonSequence]]
 Result = list[SkeletonSequence] | MotionprintError
 
 
 def _results(
-    corpus: Corpus, source: str | Path | None, options: Options, recordings: list[Recording], jobs: int
+    recordings: Sequence[Recording], source: Source | None, scheduler: str | None, jobs: int
 ) -> Generator[Result, None, None]:
-    """What each recording gave, in their order."""
-    if jobs == 1:
-        return _read_all(recordings)
-    return _read_in_processes(corpus, source, options, len(recordings), min(jobs, len(recordings)))
+    """What each recording gave, in their order; it does not depend on who reads."""
+    if not recordings:
+        return
+    if scheduler is None and jobs == 1:
+        yield from (_read(_how(recording)) for recording in recordings)
+        return
+    tasks = _tasks(recordings, source)
+    with closing(ordered(_read_there, tasks, scheduler, jobs=min(jobs, len(recordings)), packages=("scipy",))) as found:
+        for results in found:
+            yield from results
 
 
-def _read(recording: Recording) -> Result:
-    if recording.left_out is not None:
-        return []
+def _tasks(recordings: Sequence[Recording], source: Source | None) -> Iterator[bytes]:
+    """How to read a few recordings, for another process. As bytes, which nobody opens on the way."""
+    task: list[Read] = []
+    total = 0
+    for recording in recordings:
+        stamp = None if source is None else source.stamp(recording.source)
+        size = 0 if stamp is None else stamp[0]
+        if task and (len(task) == RECORDINGS or total + size > BYTES):
+            yield pickle.dumps(task)
+            task, total = [], 0
+        task.append(_how(recording))
+        total += size
+    yield pickle.dumps(task)
+
+
+def _how(recording: Recording) -> Read:
+    """How to read it; what is left out beforehand is not read."""
+    return recording.read if recording.left_out is None else _nobody
+
+
+def _nobody() -> list[SkeletonSequence]:
+    return []
+
+
+def _read(read: Read) -> Result:
+    """The sequences of a recording, or why it cannot be read; a setting that it has no use for is the user's error."""
     try:
-        return recording.read()
+        return read()
+    except SettingsError:
+        raise
     except MotionprintError as error:
         return error
 
 
-def _read_all(recordings: list[Recording]) -> Generator[Result, None, None]:
-    for recording in recordings:
-        yield _read(recording)
+def _read_there(task: bytes) -> list[Result]:
+    reads: list[Read] = pickle.loads(task)
+    return [_read(read) for read in reads]
 
 
-_worker: list[Recording] = []
-"""In a worker process: the recordings, which it finds by itself (open archives cannot be sent)."""
+# ---- what is kept ------------------------------------------------------------------------------------------------
 
 
-def _start_worker(corpus: Corpus, source: str | Path | None, options: Options) -> None:
-    # Signals reach all processes of a group; the first one ends the others. A worker that died halfway through
-    # sending a result would leave it waiting for the rest for ever.
-    first = os.getppid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: None if os.getppid() == first else os._exit(128 + number))
-    _worker.extend(mapped(corpus.recordings(None if source is None else Source.open(source), options), options))
-
-
-def _read_number(number: int) -> Result:
-    return _read(_worker[number])
-
-
-def _read_in_processes(
-    corpus: Corpus, source: str | Path | None, options: Options, count: int, jobs: int
-) -> Generator[Result, None, None]:
-    """The results in order, no more than a few ahead of what has been taken."""
-    pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(corpus, source, options)
-    )
+@contextmanager
+def _kept(
+    unfinished: Path,
+    out: str | Path,
+    work: dict[str, Any],
+    call: str,
+    resume: bool,
+    total: int,
+    report: Report | None,
+    corpus: Corpus,
+    persons: str,
+) -> Iterator[_Kept]:
+    """What is written of the recordings, with what an earlier prepare has left; for a later one if this one fails."""
+    useless = False
     try:
-        waiting: deque[Future[Result]] = deque()
-        for number in range(count):
-            waiting.append(pool.submit(_read_number, number))
-            if len(waiting) > 4 * jobs:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise DatasetError(
-            f"{source}: a process that reads files ended before its work was done (out of memory, or a script without "
-            "`if __name__ == '__main__':`); jobs=1 reads without other processes"
-        ) from error
+        with (
+            Journal(unfinished / "journal.jsonl", work, call, what=str(out), resume=resume) as journal,
+            DatasetWriter(unfinished / "dataset", resume=resume) as writer,
+        ):
+            kept = _Kept(writer, journal, corpus, persons)
+            try:
+                kept.restore(report)
+                yield kept
+            except BaseException as error:
+                useless = kept.useless or not journal.done
+                if not useless:
+                    error.add_note(f"{journal.done} of {total} recordings are kept: --resume goes on with them")
+                raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        if useless:
+            shutil.rmtree(unfinished / "dataset", ignore_errors=True)
+            (unfinished / "journal.jsonl").unlink(missing_ok=True)
 
 
 class _Kept:
-    """Writes what can be used, counts what is missing, and remembers what was left out and why."""
+    """Writes what can be used, counts what is missing, and remembers what was left out and why.
 
-    def __init__(self, writer: DatasetWriter, skip_unreadable: bool, corpus: Corpus, persons: str) -> None:
+    Each recording makes an entry of the journal, and all but the frames comes from these entries: it is the same
+    whether they were made now or by an earlier prepare.
+    """
+
+    def __init__(self, writer: DatasetWriter, journal: Journal, corpus: Corpus, persons: str) -> None:
         self.writer = writer
-        self.skip_unreadable = skip_unreadable
+        self.journal = journal
         self.corpus = corpus
         self.persons = persons
+        self.useless = False
+        """Whether a later prepare could not go on either."""
         self.left_out: list[LeftOut] = []
         self.missing_values = 0
         self.missing_sequences = 0
         self.points_at_origin: Counter[str] = Counter()
 
+    def restore(self, report: Report | None) -> None:
+        """Take over what an earlier prepare has done, as far as it is whole."""
+        skeleton, first = None, ""
+        for entry in self.journal.entries():
+            if "skeleton" in entry:
+                skeleton, first = Skeleton.from_dict(entry["skeleton"]), entry["source"]
+            if entry["rows"] and (skeleton is None or not self.writer.restore(skeleton, first, entry["rows"])):
+                break
+            self._count(entry)
+            if report is not None:
+                report(self.journal.done + 1, None, "checking what was read before")
+
     def take(self, recording: Recording, result: Result) -> None:
+        """Write what a recording gave."""
+        entry: Entry = {"source": recording.source, "rows": [], "left_out": [], "missing": [], "at_origin": {}}
+        began = not len(self.writer)
         if isinstance(result, MotionprintError):
-            if not (self.skip_unreadable and isinstance(result, ReadError | DatasetError | SkeletonMismatchError)):
-                raise result
-            self.left_out.append(LeftOut(recording.name, recording.source, " ".join(str(result).split())))
-            return
-        if not result:
-            self.left_out.append(LeftOut(recording.name, recording.source, recording.left_out or "nobody in it"))
+            entry["left_out"].append((recording.name, " ".join(str(result).split())))
+        elif not result:
+            entry["left_out"].append((recording.name, recording.left_out or "nobody in it"))
+        else:
+            for sequence in self._persons(recording, result, entry):
+                self._write(sequence, entry)
+        if began and entry["rows"]:
+            assert self.writer.skeleton is not None
+            entry["skeleton"] = self.writer.skeleton.to_dict()
+        self.writer.flush()
+        self.journal.add(entry)
+        self._count(entry)
+
+    def _persons(
+        self, recording: Recording, result: list[SkeletonSequence], entry: Entry
+    ) -> Iterator[SkeletonSequence]:
+        """The sequences of a recording that can be used, as they are called in the data set."""
         ghosts = self.corpus.ghosts(result)
         for number, why in ghosts.items():
-            self.left_out.append(LeftOut(f"{recording.name}_p{result[number].person}", recording.source, why))
-        sequences = as_sequences([each for number, each in enumerate(result) if number not in ghosts], self.persons)
+            entry["left_out"].append((f"{recording.name}_p{result[number].person}", why))
+        try:
+            sequences = as_sequences([each for number, each in enumerate(result) if number not in ghosts], self.persons)
+        except (DatasetError, SkeletonMismatchError) as error:
+            entry["left_out"].append((recording.name, " ".join(str(error).split())))
+            return
         for sequence in sequences:
             name = recording.name if len(sequences) == 1 else f"{recording.name}_p{sequence.person}"
             reason = _unusable(sequence)
             if reason is not None:
-                self.left_out.append(LeftOut(name, recording.source, reason))
+                entry["left_out"].append((name, reason))
                 continue
-            self._write(
-                replace(
-                    sequence,
-                    name=name,
-                    label=recording.label,
-                    subject=recording.subject,
-                    source=recording.source,
-                    extra={**sequence.extra, **recording.extra},
-                )
+            yield replace(
+                sequence,
+                name=name,
+                label=recording.label,
+                subject=recording.subject,
+                source=recording.source,
+                extra=_plain({**sequence.extra, **recording.extra}),
             )
 
-    def _write(self, sequence: SkeletonSequence) -> None:
+    def _write(self, sequence: SkeletonSequence, entry: Entry) -> None:
         try:
             self.writer.append(sequence)
         except SkeletonMismatchError as error:
+            self.useless = True
             raise DatasetError(
                 f"{error}; a data set has one skeleton: --map-to (map_to=) brings others onto it"
             ) from error
+        entry["rows"].append(self.writer.last_row)
         missing = int(np.isnan(sequence.positions).sum())
-        self.missing_values += missing
-        self.missing_sequences += missing > 0
+        if missing:
+            entry["missing"].append(missing)
         at_origin = int((sequence.positions == 0).all(axis=2).sum())
         if at_origin:
-            self.points_at_origin[sequence.name] = at_origin
+            entry["at_origin"][sequence.name] = at_origin
+
+    def _count(self, entry: Entry) -> None:
+        self.left_out += [LeftOut(name, entry["source"], reason) for name, reason in entry["left_out"]]
+        self.missing_values += sum(entry["missing"])
+        self.missing_sequences += len(entry["missing"])
+        self.points_at_origin.update(entry["at_origin"])
+
+    def require_some(self, where: str, strict: bool) -> None:
+        """Refuse a data set of nothing, and, where ``strict``, one without all that was found."""
+        if not len(self.writer):
+            self.useless = True
+            first = self.left_out[0]
+            raise DatasetError(
+                f"{where}: none of {self.journal.done} recordings can be used; the first, {first.source}: "
+                f"{first.reason}"
+            )
+        if strict and self.left_out:
+            first = self.left_out[0]
+            raise DatasetError(
+                f"{where}: strict: expected to use all of {self.journal.done} recordings, found "
+                f"{len(self.left_out)} to be left out; the first, {first.source}: {first.reason}"
+            )
+
+
+def _plain(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """A corpus's own columns as plain Python values: the same whether they went through JSON or not."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(extra), default=lambda value: value.item()))  # of NumPy's
+    return plain
 
 
 def _unusable(sequence: SkeletonSequence) -> str | None:
@@ -437,6 +587,7 @@ def _record(
         "sequences": summary.sequences,
         "left_out": [vars(each) for each in summary.left_out],
         "duplicates": summary.duplicates,
+        "duplicates_across": summary.across,
         "missing": {"values": summary.missing_values, "sequences": summary.missing_sequences},
         "points_at_origin": {
             "points": at_origin.total(),

@@ -86,17 +86,22 @@ def _run(args: list[str]) -> int:
         return error.exit_code
     except click.ClickException as error:
         return _fail(error.format_message())
-    except (KeyboardInterrupt, EOFError, click.Abort):
-        return _fail("interrupted", 130)
+    except (KeyboardInterrupt, EOFError, click.Abort) as stop:
+        return _fail("interrupted" + _notes(stop), 130)
     except SystemExit as stop:  # SIGTERM, once what was begun has been cleared away
-        return _fail("terminated", stop.code if isinstance(stop.code, int) else 1)
+        return _fail("terminated" + _notes(stop), stop.code if isinstance(stop.code, int) else 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader (`| head`) has seen enough: nothing left to flush
     except Exception as error:
         if debug:
             traceback.print_exc()
-        return _fail(_one_line(error))
+        return _fail(_one_line(error) + _notes(error))
     return 0
+
+
+def _notes(error: BaseException) -> str:
+    """What there is to go on with after a failure."""
+    return "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
 
 
 def _one_line(error: Exception) -> str:

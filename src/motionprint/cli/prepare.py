@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from motionprint.prepare import Prepared
 
 
+LISTED = 20
+"""Recordings left out that are named; ``prepare.json`` has them all."""
+
+
 def _corpora() -> list[str]:
     from motionprint.corpora import CORPORA
 
@@ -48,16 +52,32 @@ def _corpora() -> list[str]:
 @click.option(
     "--allow-missing", is_flag=True, help="With --map-to: joints that a rig does not have become missing values."
 )
-@click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be read, by name, and go on.")
+@click.option("--strict", is_flag=True, help="Fail if any recording is left out.")
+@click.option("--resume", is_flag=True, help="Go on with what a prepare that failed or was killed has left.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that read files.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Read on a Dask cluster: the address of its scheduler, or its scheduler file.",
+)
+@click.option("--skip-unreadable", is_flag=True, hidden=True)
 @quiet_option
 @click.pass_obj
-def command(command_line: str, /, corpus: str, source: Path | None, out: Path, quiet: bool, **options: Any) -> None:
+def command(
+    command_line: str,
+    /,
+    corpus: str,
+    source: Path | None,
+    out: Path,
+    quiet: bool,
+    skip_unreadable: bool,
+    **options: Any,
+) -> None:
     """Turn a corpus of recordings into the data set folder OUT.
 
     CORPUS is one of hdm05, berkeley_mhad, nw_ucla, cmu, cmu8, bandai_namco, ntu_rgbd, ntu_rgbd_120, msr_action3d, sbu,
     utd_mhad, mhad_dmocap, synthetic and folder (files of your own). SOURCE is a folder, a file or a .zip archive;
-    `synthetic` is generated and takes none.
+    `synthetic` is generated and takes none. Files that cannot be read are left out and named.
     """
     from motionprint.corpora import CORPORA
     from motionprint.prepare import prepare
@@ -66,6 +86,10 @@ def command(command_line: str, /, corpus: str, source: Path | None, out: Path, q
         raise click.UsageError(f"{corpus} needs a SOURCE: {CORPORA[corpus].layout}")
     if source is not None and not CORPORA[corpus].needs_source:
         raise click.UsageError(f"{corpus} is generated and takes no SOURCE, found {source}")
+    if options["scheduler"] is not None and options["jobs"] > 1:
+        raise click.UsageError("--scheduler takes no --jobs: its workers read")
+    if skip_unreadable:
+        click.echo("note: --skip-unreadable is deprecated: prepare always does so; --strict is the contrary", err=True)
     with progress(quiet) as report:
         summary = prepare(corpus, source, out, report=report, command=command_line, **options)
     _print_summary(summary)
@@ -76,9 +100,19 @@ def _print_summary(summary: Prepared) -> None:
         f"{summary.folder}: {summary.sequences} sequences, {summary.classes} classes, {summary.subjects} subjects, "
         f"{summary.joints} joints, {summary.frames} frames, {summary.seconds / 60:.1f} minutes"
     )
-    for left_out in summary.left_out:
+    if summary.left_out:
+        files = len({left_out.source for left_out in summary.left_out})
+        click.echo(f"left out, wholly or in part: {files} of {summary.recordings} recordings")
+    for left_out in summary.left_out[:LISTED]:
         click.echo(f"left out: {left_out.name}: {left_out.reason}")
+    if len(summary.left_out) > LISTED:
+        click.echo(f"left out: ... and {len(summary.left_out) - LISTED} more, all in prepare.json")
     if summary.duplicates:
         click.echo(f"duplicates: {len(summary.duplicates)} groups of equal recordings (named in prepare.json)")
+    for protocol, folds in summary.across.items():
+        if any(folds):
+            counts = ", ".join(map(str, folds))
+            of = "" if len(folds) == 1 else f" (of {len(folds)} folds)"
+            click.echo(f"duplicates: {protocol}{of}: {counts} that test equal one that trains")
     if summary.missing_values:
         click.echo(f"missing: {summary.missing_values} values in {summary.missing_sequences} sequences")

@@ -11,9 +11,11 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from types import TracebackType
+from uuid import uuid4
 
 from motionprint.errors import DatasetError
 
@@ -29,6 +31,9 @@ _CHUNK = 4 * 1024**2
 class Source:
     """Where recordings come from; use it in a ``with`` statement.
 
+    It can be sent to other processes, which open it once, by its absolute path; messages then still call it what it is
+    called here.
+
     Raises
     ------
     DatasetError
@@ -39,6 +44,8 @@ class Source:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         """The folder, file or archive."""
+        self._called = self.path  # in messages
+        self._token = uuid4().hex  # what tells it from one that was opened at another time
         self._archive: zipfile.ZipFile | None = None
         self._members: dict[str, zipfile.ZipInfo] = {}
         self._above: dict[str, Path] = {}
@@ -61,6 +68,9 @@ class Source:
     def open(cls, path: str | Path) -> Source:
         """The source at ``path``."""
         return cls(path)
+
+    def __reduce__(self) -> tuple[Callable[..., Source], tuple[str, str, str]]:
+        return _opened, (os.path.abspath(self.path), str(self._called), self._token)
 
     def __enter__(self) -> Source:
         return self
@@ -100,10 +110,28 @@ class Source:
     def label(self, name: str | None = None) -> str:
         """What error messages call the source or a file in it: ``hdm05.zip:walk/a.amc``."""
         if name is None:
-            return str(self.path)
+            return str(self._called)
         if self._archive is not None:
-            return f"{self.path}:{name}"
-        return str(self._above.get(name, self._folder / name))
+            return f"{self._called}:{name}"
+        path = self._above.get(name, self._folder / name)
+        if self._called == self.path or not path.is_relative_to(self._folder):
+            return str(path)
+        called = self._called.parent if self.is_single else self._called
+        return str(called / path.relative_to(self._folder))
+
+    def stamp(self, name: str) -> tuple[int, int] | None:
+        """The size of a file in bytes, and what changes with its content: its time (ns), in an archive its checksum.
+
+        None if there is no such file.
+        """
+        if self._archive is not None:
+            member = self._members.get(name)
+            return None if member is None else (member.file_size, member.CRC)
+        try:
+            status = (self._above.get(name) or self._folder / name).stat()
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns
 
     def read_bytes(self, name: str) -> bytes:
         """The content of a file.
@@ -122,12 +150,14 @@ class Source:
         try:
             status = path.stat()
             if not stat.S_ISREG(status.st_mode):
-                raise DatasetError(f"{path}: expected a file, found a folder, pipe, socket or device")
+                raise DatasetError(f"{self.label(name)}: expected a file, found a folder, pipe, socket or device")
             if status.st_size > MAX_BYTES:
-                raise DatasetError(f"{path}: expected at most {MAX_BYTES} bytes, found {status.st_size}")
+                raise DatasetError(f"{self.label(name)}: expected at most {MAX_BYTES} bytes, found {status.st_size}")
             return path.read_bytes()
         except OSError as error:
-            raise DatasetError(f"{path}: expected a file that can be read, found: {error.strerror or error}") from error
+            raise DatasetError(
+                f"{self.label(name)}: expected a file that can be read, found: {error.strerror or error}"
+            ) from error
 
     def folders_above(self, name: str, levels: int = 2) -> Iterator[tuple[str, list[str]]]:
         """The folder that a file lies in, then the ones above it: what each is called, and the files in it.
@@ -212,6 +242,18 @@ class Source:
         except (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
             raise DatasetError(f"{where}: expected an undamaged file, found: {error}") from error
         return b"".join(chunks)
+
+
+@lru_cache(maxsize=2)
+def _opened(path: str, called: str, token: str) -> Source:
+    """A source that was sent here, opened once for all that comes with it."""
+    if not os.path.exists(path):
+        raise DatasetError(
+            f"{called}: expected every process to read it at {path}, as where it was given, found nothing"
+        )
+    source = Source(path)
+    source._called, source._token = Path(called), token
+    return source
 
 
 def is_archive(path: Path) -> bool:

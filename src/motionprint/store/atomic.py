@@ -1,7 +1,8 @@
 """Outputs that are either whole or not there: built beside their final name, renamed at the end.
 
 Whatever ends the work early (an error, Ctrl-C, SIGTERM) removes what was built; an output that was to be replaced is
-then still the old one. What a killed process leaves behind is cleared away by the next one that holds the name.
+then still the old one. What a killed process leaves behind is cleared away by the next one that holds the name. Only
+what can be gone on with is kept, under a name that says that it is unfinished.
 """
 
 from __future__ import annotations
@@ -25,7 +26,17 @@ from typing import Literal
 from motionprint.errors import DatasetError
 from motionprint.store.dataset import FILES
 
-__all__ = ["Kind", "flush", "held", "new_file", "new_files", "new_folder", "refused", "replaced"]
+__all__ = [
+    "Kind",
+    "flush",
+    "held",
+    "new_file",
+    "new_files",
+    "new_folder",
+    "refused",
+    "replaced",
+    "unfinished_folder",
+]
 
 Kind = Literal["dataset", "run"]
 """What a folder is."""
@@ -54,8 +65,8 @@ def held(out: str | Path) -> Iterator[None]:
         If another process holds the name (the text says which), or nothing can be written beside it.
     """
     target = Path(os.path.realpath(out))
-    with _signals(), _parents(target), _locked(target, out):
-        _clear(target)
+    with _signals(), _parents(target), _locked(target, out, "training into it"):
+        _clear(target, "run")
         yield
 
 
@@ -103,6 +114,48 @@ def new_folder(
             flush(target.parent)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
+            raise
+
+
+@contextlib.contextmanager
+def unfinished_folder(out: str | Path, overwrite: bool = False, *, inputs: Iterable[str | Path] = ()) -> Iterator[Path]:
+    """A folder whose part ``dataset``, a data set to fill, gets the name ``out`` once the block ends without an error.
+
+    It is called ``.NAME.unfinished`` and lies beside ``out``, which this process holds meanwhile. If the block fails or
+    the process is killed, it stays with what lies in it, and is there again at the next time; an empty one is removed.
+
+    Raises
+    ------
+    DatasetError
+        As `new_folder`; or if another process holds the name.
+    """
+    target = Path(os.path.realpath(out))
+
+    def check() -> None:
+        _refuse_existing(target, out, overwrite)
+        _refuse_foreign(target, out, "dataset")
+
+    for path in inputs:
+        _refuse_input(target, out, path)
+    check()
+    with _signals(), _parents(target), _locked(target, out, "preparing it"):
+        _clear(target, "dataset")
+        check()
+        unfinished = target.with_name(f".{target.name}.unfinished")
+        try:
+            (unfinished / "dataset").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatasetError(refused(out, error)) from error
+        try:
+            yield unfinished
+            check()
+            _replace_folder(unfinished / "dataset", target)
+            flush(target.parent)
+            shutil.rmtree(unfinished, ignore_errors=True)
+        except BaseException:
+            for folder in (unfinished / "dataset", unfinished):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
             raise
 
 
@@ -217,7 +270,7 @@ def _sync(path: Path, flags: int) -> None:
 
 
 @contextlib.contextmanager
-def _locked(target: Path, out: str | Path) -> Iterator[None]:
+def _locked(target: Path, out: str | Path, doing: str) -> Iterator[None]:
     """Hold a lock file beside the target, which says who holds it; it is gone afterwards."""
     from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
@@ -231,7 +284,7 @@ def _locked(target: Path, out: str | Path) -> Iterator[None]:
     except Timeout:
         who = _holder(file) or before
         raise DatasetError(
-            f"{out}: another process{f' ({who})' if who else ''} is training into it; "
+            f"{out}: another process{f' ({who})' if who else ''} is {doing}; "
             f"wait for its end, or choose another folder (should there be none, remove {file})"
         ) from None
     except OSError as error:
@@ -259,13 +312,15 @@ def _holder(file: Path) -> str:
         return ""
 
 
-def _clear(target: Path) -> None:
-    """Remove what killed processes left beside a name that is held; put back a run that one was just replacing."""
+def _clear(target: Path, kind: Kind) -> None:
+    """Remove what killed processes left beside a name that is held; put back a folder that one was just replacing."""
     left = re.compile(rf"\.{re.escape(target.stem)}\.(building|old)-[0-9a-f]{{8}}{re.escape(target.suffix)}")
     for folder in sorted(target.parent.iterdir()):
         match = left.fullmatch(folder.name)
-        if match is None or not folder.is_dir() or not all(_ours(entry, "run") for entry in folder.iterdir()):
-            continue  # not a run: perhaps a data set that is being prepared under this name
+        if match is None or not folder.is_dir() or not all(_ours(entry, kind) for entry in folder.iterdir()):
+            continue  # of the other kind, perhaps one that is being made under this name
+        if match[1] == "building" and kind == "dataset":
+            continue  # `write_dataset` holds no name
         if match[1] == "old" and not target.exists():
             folder.rename(target)
         else:
