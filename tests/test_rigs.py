@@ -279,8 +279,9 @@ def test_prepare_brings_rigs_together(takes: Path, tmp_path: Path) -> None:
 
 
 def test_prepare_says_what_cannot_be_brought_together(takes: Path, tmp_path: Path) -> None:
-    message = "none of 18 recordings can be used; the first, march/anna_0.bvh: .* expected joints that tell where elbow_left, "
-    with pytest.raises(DatasetError, match=message):
+    with pytest.raises(
+        DatasetError, match=r"none of 18 recordings can be used; .*: expected joints that tell where elbow_l"
+    ):
         prepare("folder", takes, tmp_path / "data", map_to="kinect20")
     with pytest.raises(SettingsError, match=r"unknown skeleton 'nobody': expected a \.toml file or one of cmu31"):
         prepare("folder", takes, tmp_path / "data", map_to="nobody")
