@@ -23,6 +23,8 @@ from motionprint.corpora import CORPORA
 from motionprint.corpora.corpus import Corpus, Options, Recording, refuse_repeated
 from motionprint.corpora.folder import labels_from
 from motionprint.errors import DatasetError, MotionprintError, ReadError, SettingsError, SkeletonMismatchError
+from motionprint.persons import HOW
+from motionprint.persons import persons as as_sequences
 from motionprint.progress import Report
 from motionprint.readers.source import Source
 from motionprint.sequence import SkeletonSequence
@@ -89,6 +91,7 @@ def prepare(
     skeleton: str | Path | None = None,
     up: str | None = None,
     columns: str | Path | None = None,
+    persons: str | None = None,
     skip_unreadable: bool = False,
     jobs: int = 1,
     report: Report | None = None,
@@ -113,6 +116,9 @@ def prepare(
         An ASF file for AMC recordings that lie without one; a skeleton's name or TOML file for markers and tables.
     up, columns
         The axis that points up; which column of a table is what (`ReadSettings`).
+    persons
+        What a recording of several persons becomes: `each`, `first` or `pair`, in place of the corpus's own way
+        (`motionprint.persons`).
     skip_unreadable
         Leave out files that cannot be read, by name and reason, in place of stopping at the first.
     jobs
@@ -132,7 +138,8 @@ def prepare(
     """
     chosen = _corpus(corpus)
     options = Options(
-        fps, unit, labels, None if skeleton is None else str(skeleton), up, None if columns is None else str(columns)
+        *(fps, unit, labels, None if skeleton is None else str(skeleton), up),
+        *(None if columns is None else str(columns), persons),
     )
     _check(chosen, source, options, jobs)
     read = [] if labels in ("subfolders", "none") else [labels]
@@ -143,7 +150,7 @@ def prepare(
         DatasetWriter(building) as writer,
     ):
         recordings = _recordings(chosen, opened, options)
-        kept = _Kept(writer, skip_unreadable)
+        kept = _Kept(writer, skip_unreadable, chosen, persons or chosen.persons)
         with closing(_results(chosen, source, options, recordings, jobs)) as results:
             for number, (recording, result) in enumerate(zip(recordings, results, strict=True), start=1):
                 kept.take(recording, result)
@@ -171,6 +178,8 @@ def _check(corpus: Corpus, source: str | Path | None, options: Options, jobs: in
         raise SettingsError(f"{corpus.name}: is generated: expected no source, fps, unit, labels or skeleton for it")
     if options.labels is not None and corpus.name != "folder":
         raise SettingsError(f"labels: only the corpus `folder` takes them from elsewhere, found {corpus.name}")
+    if options.persons not in (None, *HOW):
+        raise SettingsError(f"persons: expected one of {', '.join(HOW)}, found {options.persons!r}")
     if jobs < 1:
         raise SettingsError(f"jobs: expected at least 1, found {jobs}")
 
@@ -246,6 +255,8 @@ def _results(
 
 
 def _read(recording: Recording) -> Result:
+    if recording.left_out is not None:
+        return []
     try:
         return recording.read()
     except MotionprintError as error:
@@ -301,9 +312,11 @@ def _read_in_processes(
 class _Kept:
     """Writes what can be used, counts what is missing, and remembers what was left out and why."""
 
-    def __init__(self, writer: DatasetWriter, skip_unreadable: bool) -> None:
+    def __init__(self, writer: DatasetWriter, skip_unreadable: bool, corpus: Corpus, persons: str) -> None:
         self.writer = writer
         self.skip_unreadable = skip_unreadable
+        self.corpus = corpus
+        self.persons = persons
         self.left_out: list[LeftOut] = []
         self.missing_values = 0
         self.missing_sequences = 0
@@ -316,9 +329,13 @@ class _Kept:
             self.left_out.append(LeftOut(recording.name, recording.source, " ".join(str(result).split())))
             return
         if not result:
-            self.left_out.append(LeftOut(recording.name, recording.source, "nobody in it"))
-        for number, sequence in enumerate(result):
-            name = recording.name if len(result) == 1 else f"{recording.name}_p{number}"
+            self.left_out.append(LeftOut(recording.name, recording.source, recording.left_out or "nobody in it"))
+        ghosts = self.corpus.ghosts(result)
+        for number, why in ghosts.items():
+            self.left_out.append(LeftOut(f"{recording.name}_p{result[number].person}", recording.source, why))
+        sequences = as_sequences([each for number, each in enumerate(result) if number not in ghosts], self.persons)
+        for sequence in sequences:
+            name = recording.name if len(sequences) == 1 else f"{recording.name}_p{sequence.person}"
             reason = _unusable(sequence)
             if reason is not None:
                 self.left_out.append(LeftOut(name, recording.source, reason))
@@ -382,7 +399,7 @@ def _record(
         "command": command,
         "versions": _versions(),
         "source": None if source is None else source.label(),
-        "options": vars(options) | {"labels": summary.labels},
+        "options": vars(options) | {"labels": summary.labels, "persons": kept.persons},
         "preprocessing": _preprocessing(corpus),
         "recordings": summary.recordings,
         "sequences": summary.sequences,

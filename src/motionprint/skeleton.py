@@ -380,6 +380,27 @@ SKELETONS: dict[str, Skeleton] = {
             "knee_left:hip_left ankle_left:knee_left foot_left:ankle_left hip_right:hip_center knee_right:hip_right "
             "ankle_right:knee_right foot_right:ankle_right",
         ),
+        _built_in(
+            "kinect25",
+            "spine_base spine_mid:spine_base neck:spine_shoulder head:neck shoulder_left:spine_shoulder "
+            "elbow_left:shoulder_left wrist_left:elbow_left hand_left:wrist_left shoulder_right:spine_shoulder "
+            "elbow_right:shoulder_right wrist_right:elbow_right hand_right:wrist_right hip_left:spine_base "
+            "knee_left:hip_left ankle_left:knee_left foot_left:ankle_left hip_right:spine_base knee_right:hip_right "
+            "ankle_right:knee_right foot_right:ankle_right spine_shoulder:spine_mid hand_tip_left:hand_left "
+            "thumb_left:hand_left hand_tip_right:hand_right thumb_right:hand_right",
+        ),
+        _built_in(
+            "sbu15",
+            "head:neck neck:torso torso shoulder_left:neck elbow_left:shoulder_left hand_left:elbow_left "
+            "shoulder_right:neck elbow_right:shoulder_right hand_right:elbow_right hip_left:torso knee_left:hip_left "
+            "foot_left:knee_left hip_right:torso knee_right:hip_right foot_right:knee_right",
+        ),
+        _built_in(
+            "mhad16",
+            "Hips LeftUpLeg:Hips LeftLeg:LeftUpLeg LeftFoot:LeftLeg LeftToeBase:LeftFoot RightUpLeg:Hips "
+            "RightLeg:RightUpLeg RightFoot:RightLeg RightToeBase:RightFoot Neck:Hips LeftArm:Neck LeftForeArm:LeftArm "
+            "LeftHand:LeftForeArm RightArm:Neck RightForeArm:RightArm RightHand:RightForeArm",
+        ),
     )
 }
 """The built-in skeletons by name."""

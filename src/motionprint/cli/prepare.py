@@ -31,6 +31,11 @@ def _corpora() -> list[str]:
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @reading_options
 @click.option("--labels", metavar="WHERE", help="For `folder`: subfolders, none, or a CSV file (file, label, subject).")
+@click.option(
+    "--persons",
+    type=click.Choice(["each", "first", "pair"]),
+    help="Several persons in a recording: a sequence each, the main actor, or two as one; else as the corpus says.",
+)
 @click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be read, by name, and go on.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that read files.")
 @quiet_option
@@ -38,8 +43,9 @@ def _corpora() -> list[str]:
 def command(command_line: str, /, corpus: str, source: Path | None, out: Path, quiet: bool, **options: Any) -> None:
     """Turn a corpus of recordings into the data set folder OUT.
 
-    CORPUS is one of hdm05, berkeley_mhad, nw_ucla, synthetic and folder (files of your own). SOURCE is a folder, a
-    file or a .zip archive; `synthetic` is generated and takes none.
+    CORPUS is one of hdm05, berkeley_mhad, nw_ucla, ntu_rgbd, ntu_rgbd_120, msr_action3d, sbu, utd_mhad, mhad_dmocap,
+    synthetic and folder (files of your own). SOURCE is a folder, a file or a .zip archive; `synthetic` is generated
+    and takes none.
     """
     from motionprint.corpora import CORPORA
     from motionprint.prepare import prepare

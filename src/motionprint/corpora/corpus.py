@@ -6,7 +6,7 @@ at a table of labels); frames are read when ``Recording.read`` is called, in whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,8 @@ class Options:
     """The axis that points up in the files (x, y, z), in place of the format's own."""
     columns: str | None = None
     """Which column of a table is what, as ``frame=Frame,joint=Marker,x=X,y=Y,z=Z``, or the path of a TOML file."""
+    persons: str | None = None
+    """Of several persons in a recording: each, first (the main actor) or pair, in place of the corpus's own way."""
 
     def reading(self, *, fps: float | None = None) -> ReadSettings:
         """What readers are told; ``fps`` where the user says none."""
@@ -65,6 +67,13 @@ class Recording:
     """Who moves."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """The corpus's own columns: the same keys in all of its recordings."""
+    left_out: str | None = None
+    """Why it is not to be in the data set, where that is known beforehand; it is then not read."""
+
+
+def no_ghosts(bodies: Sequence[SkeletonSequence]) -> dict[int, str]:
+    """Of a corpus in which whoever was recorded is a person."""
+    return {}
 
 
 def no_protocols(index: pd.DataFrame) -> dict[str, list[Fold]]:
@@ -94,6 +103,10 @@ class Corpus:
     """Frames at 15 frames/s that a training sequence may have; None keeps every length."""
     window_over: int | None = None
     """Frames at 15 frames/s above which a recording is cut into windows, not thinned; None for the recipe's own."""
+    persons: str = "each"
+    """What a recording of several persons becomes: `each`, `first` or `pair` (see `motionprint.persons`)."""
+    ghosts: Callable[[Sequence[SkeletonSequence]], dict[int, str]] = no_ghosts
+    """The bodies of one recording -> the number (from 0) of each that is no person, and why it is left out."""
     needs_source: bool = True
     """False where the recordings are generated: `recordings` is then called with None."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from motionprint.errors import ReadError
-from motionprint.readers import amc, bvh, nw_ucla
+from motionprint.readers import amc, bvh, mat, msr, ntu, nw_ucla, sbu
 from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source, is_archive
 from motionprint.sequence import SkeletonSequence
@@ -54,6 +54,10 @@ READERS: dict[str, Reader] = {
     "amc": amc,
     "bvh": bvh,
     "nw_ucla": nw_ucla,
+    "ntu": ntu,
+    "msr": msr,
+    "sbu": sbu,
+    "mat": mat,
 }
 """The formats by name, in the order in which content is tried."""
 

@@ -1,8 +1,8 @@
 """Northwestern-UCLA Multiview Action 3D, as JSON: ``{"file_name": ..., "skeletons": [[[x, y, z], ...], ...], ...}``.
 
 Twenty Kinect v1 joints a frame in metres, y up, in the order of the built-in skeleton ``kinect20``. The files have no
-frame rate: 15 unless told otherwise. NaN and null mark missing values. Joints at (0, 0, 0) are left as they are: the
-file does not say whether they were seen there.
+frame rate: 15 unless told otherwise. NaN and null mark missing values; a joint at (0, 0, 0), where the camera is, is
+missing too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionprint.errors import ReadError
+from motionprint.readers.kinect import zeros_missing
 from motionprint.readers.lines import MAX_NUMBER, sequence_of
 from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source
@@ -66,7 +67,7 @@ def parse(data: bytes, file: str) -> npt.NDArray[np.float32]:
     fits = values.shape == (len(frames), len(_SKELETON), 3)
     if not (plain and fits and bool((np.isnan(values) | (np.abs(values) <= MAX_NUMBER)).all())):
         raise _first_fault(frames, file)
-    return values.astype(np.float32)
+    return zeros_missing(values)
 
 
 def _first_fault(frames: list[Any], file: str) -> ReadError:
