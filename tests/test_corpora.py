@@ -94,7 +94,8 @@ def test_every_corpus_says_what_it_is(name: str) -> None:
     assert corpus.name == name
     assert corpus.title and corpus.obtain and corpus.layout
     assert corpus.alignment in ("heading", "body", "none")
-    assert corpus.alignment == ("body" if name == "nw_ucla" else "heading")
+    assert corpus.alignment == ("body" if name in ("nw_ucla", "ntu_rgbd", "ntu_rgbd_120") else "heading")
+    assert corpus.persons == {"sbu": "pair", "ntu_rgbd": "first", "ntu_rgbd_120": "first"}.get(name, "each")
     assert corpus.max_length == (None if name == "hdm05" else 35)
 
 
@@ -288,7 +289,8 @@ def test_nw_ucla_as_it_is(shared_datasets: Path, tmp_path: Path) -> None:
     }
     assert all(one[:-2] == two[:-2] for one, two in summary.duplicates)
     recorded = json.loads((tmp_path / "data" / "prepare.json").read_text())
-    assert (recorded["points_at_origin"]["sequences"], recorded["points_at_origin"]["points"]) == (2, 12)
+    assert recorded["missing"] == {"values": 36, "sequences": 2}  # joints at (0, 0, 0)
+    assert recorded["points_at_origin"]["points"] == 0
     splits = {protocol: resolve(dataset, protocol) for protocol in dataset.protocols}
     assert {protocol: split.duplicates for protocol, split in splits.items()} == {
         "cross-view": 94,

@@ -76,7 +76,8 @@ def test_prepare_json_explains_the_data_set(source: Path, tmp_path: Path) -> Non
         "corpus": "folder",
         "command": "motionprint prepare folder files --out data",
         "source": str(source),
-        "options": {"fps": None, "unit": "m", "labels": "none", "skeleton": None, "up": None, "columns": None},
+        "options": {"fps": None, "unit": "m", "labels": "none", "skeleton": None, "up": None, "columns": None}
+        | {"persons": "each"},
         "preprocessing": {"alignment": "heading", "max_length": 35},
         "recordings": 6,
         "sequences": 6,

@@ -39,7 +39,7 @@ OTHERS = {
     "README.txt": b"not a motion",
     "sub/package.json": b'{"name": "not a motion"}',
 }
-KNOWN = "expected one of ASF/AMC (.amc), BVH (.bvh), NW-UCLA JSON (.json)"
+KNOWN = "expected one of " + ", ".join(f"{each.TITLE} ({' '.join(each.EXTENSIONS)})" for each in READERS.values())
 
 
 @pytest.fixture
@@ -114,6 +114,7 @@ def test_content_counts_not_the_extension(folder, name):
         ("broken.json", "broken.json:1: expected JSON, found: Expecting value"),
         ("broken.c3d", f"broken.c3d: unknown format; {KNOWN}"),
         ("broken", f"broken: unknown format; {KNOWN}"),
+        ("broken.txt", f"broken.txt: unknown format; {KNOWN}"),  # an extension of several formats
     ],
 )
 def test_what_no_format_recognises_goes_by_its_extension_or_names_the_known_ones(folder, name, message):

@@ -42,10 +42,12 @@ def test_one_frame_is_a_recording():
     assert parse(text(frames(1)), "a.json").shape == (1, 20, 3)
 
 
-def test_joints_at_the_origin_stay_there():
+def test_joints_at_the_origin_are_missing_and_only_they():
     skeletons = frames()
-    skeletons[1][4] = [0, 0, 0]
-    np.testing.assert_array_equal(parse(text(skeletons), "a.json")[1, 4], [0, 0, 0])
+    skeletons[1][4] = [0, 0.0, -0.0]
+    skeletons[2][4] = [0, 0, 1e-3]
+    positions = parse(text(skeletons), "a.json")
+    assert np.argwhere(np.isnan(positions)).tolist() == [[1, 4, 0], [1, 4, 1], [1, 4, 2]]
 
 
 @pytest.mark.parametrize("missing", [float("nan"), None])

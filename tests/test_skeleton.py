@@ -105,3 +105,35 @@ def test_joints_that_do_not_exist_are_refused(changes: dict[str, Any], text: str
 def test_numbers_of_numpy_are_numbers() -> None:
     one, two = np.arange(1, 3)
     assert Skeleton(("a", "b", "c"), (-1, 0, 0), hips=(one, two)).hips == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "hips", "spine"),
+    [
+        ("kinect20", (4, 4, 4, 4, 4), ("hip_left", "hip_right"), ("hip_center", "shoulder_center")),
+        ("kinect25", (6, 6, 4, 4, 5), ("hip_left", "hip_right"), ("spine_base", "spine_shoulder")),
+        ("sbu15", (3, 3, 3, 3, 3), ("hip_left", "hip_right"), ("torso", "neck")),
+        ("mhad16", (3, 3, 4, 4, 2), ("LeftUpLeg", "RightUpLeg"), ("Hips", "Neck")),
+    ],
+)
+def test_the_body_parts_of_depth_cameras(
+    name: str, counts: tuple[int, ...], hips: tuple[str, str], spine: tuple[str, str]
+) -> None:
+    skeleton = SKELETONS[name]
+    names = skeleton.joint_names
+    assert tuple(map(len, skeleton.body_parts)) == counts and sum(counts) == len(skeleton)
+    sides = [[("left" in names[j].lower(), "right" in names[j].lower()) for j in part] for part in skeleton.body_parts]
+    for part, side in zip(sides, ((True, False), (False, True)) * 2 + ((False, False),), strict=True):
+        assert set(part) == {side}
+    legs = {names[joint] for part in skeleton.body_parts[2:4] for joint in part}
+    assert not any(word in joint.lower() for joint in legs for word in ("arm", "hand", "shoulder", "elbow", "wrist"))
+    for limb in skeleton.body_parts[:4]:  # each hangs together, from one joint of the trunk
+        outside = {skeleton.parents[joint] for joint in limb} - set(limb)
+        assert len(outside) == 1 and outside <= set(skeleton.body_parts[4])
+    assert skeleton.hips is not None and tuple(names[joint] for joint in skeleton.hips) == hips
+    assert skeleton.spine is not None and tuple(names[joint] for joint in skeleton.spine) == spine
+    assert len(skeleton.left_right) == counts[0] + counts[2]
+
+
+def test_mhad16_has_the_parents_of_its_authors() -> None:
+    assert SKELETONS["mhad16"].parents == (-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 9, 13, 14)

@@ -4,8 +4,9 @@ Lannan, Zhou, Fan, "A Multiview Depth-based Motion Capture Benchmark Dataset for
 Research", CVPR Workshops 2022, from Berkeley MHAD (Ofli et al., WACV 2013).
 
 Files are called ``Mocap/SXX_AXX_RXX.mat`` (optical) and ``D-Mocap/SXX_AXX_RXX.mat`` (its twin from depth images,
-noisy). The depth twins are z up and lack the path of the root over the floor; they are turned y up here. A twin may be a few
-frames shorter. All are in one data set; the column `sensor` (optical, depth) and `clip` say what is whose twin.
+noisy). The depth twins are z up and lack the path of the root over the floor; they are turned y up here. A twin may
+be a few frames shorter. All are in one data set; the columns `sensor` (optical, depth) and `clip` say what is
+whose twin.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def protocols(index: pd.DataFrame) -> dict[str, list[Fold]]:
 CORPUS = Corpus(
     name="mhad_dmocap",
     title="Berkeley MHAD, 16 joints: 659 clips, optical and from a depth camera, MATLAB",
-    obtain="the authors' pages (Lannan et al. 2022; research data: check its terms and those of Berkeley MHAD)",
+    obtain="Lannan, Zhou, Fan (CVPR Workshops 2022) say where (research data: its terms and those of Berkeley MHAD)",
     layout="Mocap/SXX_AXX_RXX.mat, D-Mocap/SXX_AXX_RXX.mat",
     recordings=recordings,
     protocols=protocols,

@@ -1,7 +1,7 @@
 """NTU RGB+D: sixty actions of forty subjects, three Kinect v2 cameras, one ``.skeleton`` file each.
 
-Shahroudy, Liu, Ng, Wang, "NTU RGB+D: A Large Scale Dataset for 3D Human Activity Analysis", CVPR 2016. Actions are called
-as in the authors' list (https://github.com/shahroudy/NTURGB-D), numbers and remarks in brackets left out.
+Shahroudy, Liu, Ng, Wang, "NTU RGB+D: A Large Scale Dataset for 3D Human Activity Analysis", CVPR 2016. Actions are
+called as in the authors' list (https://github.com/shahroudy/NTURGB-D), numbers and remarks in brackets left out.
 
 Files are called ``SsssCcccPpppRrrrAaaa.skeleton`` (setup, camera, performer, replication, action). The authors list the
 samples whose skeletons are missing or incomplete; where a source holds such a list

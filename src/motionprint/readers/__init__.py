@@ -172,9 +172,9 @@ def format_of(data: bytes, name: str, file: str) -> str:
         raise ReadError("expected a motion file, found an empty file", file=file)
     if (found := _recognised(data)) is not None:
         return found
-    for key, reader in READERS.items():
-        if name.lower().endswith(reader.EXTENSIONS):
-            return key
+    named = [key for key, reader in READERS.items() if name.lower().endswith(reader.EXTENSIONS)]
+    if len(named) == 1:  # an extension that several formats share says of none what is wrong with the file
+        return named[0]
     if name.lower().endswith(".asf"):
         raise ReadError("expected a motion, found a skeleton: read the .amc that belongs to it", file=file)
     raise ReadError(f"unknown format; {_known()}", file=file)

@@ -24,6 +24,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ import numpy.typing as npt
 from motionprint.errors import ReadError
 from motionprint.kinematics import y_up
 from motionprint.readers.kinect import zeros_missing
-from motionprint.readers.lines import MAX_NUMBER, require_size, sequence_of
+from motionprint.readers.lines import MAX_NUMBER, require_size, sequence_of, show
 from motionprint.readers.settings import ReadSettings
 from motionprint.readers.source import Source
 from motionprint.sequence import SkeletonSequence
@@ -108,7 +109,9 @@ def parse(data: bytes, file: str) -> tuple[npt.NDArray[np.float32], Skeleton, st
             skeleton, unit = _WANTED[variable.name]
             return _positions(variable, data, file), skeleton, unit
         names.append(variable.name)
-    some = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    some = ", ".join(show(name.encode("latin-1")) for name in names[:8]) + (
+        f" and {len(names) - 8} more" if len(names) > 8 else ""
+    )
     raise ReadError(f"expected the variable {' or '.join(_WANTED)}, found {some or 'none'}", file=file)
 
 
@@ -181,18 +184,26 @@ def _load(variable: _Variable, data: bytes, file: str) -> npt.NDArray[np.float64
         packed = variable.end - variable.start
         if whole > max(_SMALL, _MAX_RATIO * packed):
             raise ReadError(f"{name}: expected less than {whole} bytes from {packed} compressed ones", file=file)
-        element = _unpacked(data[variable.start : variable.end], whole, name, file)
+        element = _unpacked(data[variable.start : variable.end], whole + 1, name, file, to_its_end=True)
     else:
         element = data[variable.start - 8 : variable.start + variable.length]
     if len(element) != whole:
         raise ReadError(f"{name}: expected {whole} bytes, found {len(element)}: is the file truncated?", file=file)
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadWarning
 
     try:
-        loaded = loadmat(io.BytesIO(data[:_HEADER] + element))[name]
-        return np.asarray(loaded, dtype=np.float64)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", MatReadWarning)
+            loaded = loadmat(io.BytesIO(data[:_HEADER] + element))[name]
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            numbers = np.array(loaded, dtype=np.float64)
     except Exception as error:  # whatever scipy makes of damaged bytes
-        raise ReadError(f"{name}: expected an array that scipy can read, found: {error}", file=file) from error
+        raise ReadError(
+            f"{name}: expected an array that scipy can read, found: {show(str(error).encode())}", file=file
+        ) from error
+    numbers[np.isnan(numbers)] = np.nan
+    return numbers
 
 
 # ---- what the file is ------------------------------------------------------------------------------------------------
@@ -263,9 +274,13 @@ def _variable(head: bytes, order: str, file: str, start: int, end: int, packed: 
     return _Variable(name, flags & 0xFF, bool(flags & 0x800), sizes, start, end, packed, length, at, head)
 
 
-def _unpacked(packed: bytes, most: int, name: str, file: str) -> bytes:
-    """No more than the first ``most`` bytes of a zlib stream."""
+def _unpacked(packed: bytes, most: int, name: str, file: str, *, to_its_end: bool = False) -> bytes:
+    """The first ``most`` bytes of a zlib stream; ``to_its_end``: it has fewer, and its checksum is right."""
+    stream = zlib.decompressobj()
     try:
-        return zlib.decompressobj().decompress(packed, most)
+        found = stream.decompress(packed, most)
     except zlib.error as error:
         raise ReadError(f"{name}: expected undamaged compressed bytes, found: {error}", file=file) from error
+    if to_its_end and not stream.eof:
+        raise ReadError(f"{name}: expected compressed bytes that end after {most - 1}, found others", file=file)
+    return found

@@ -9,10 +9,10 @@
     0.218 0.172 3.785 277.4 ...          a joint: x y z in metres, y up; then places in the images, a turn, a state
 
 Bodies come and go; the tracker's ID tells which is which. Each is one recording as long as the file, NaN in the frames
-in which it was not seen; persons are counted in the order in which bodies first appear. All bodies are given, also those
-that look like no person (chairs are tracked, too): see `corpora.ntu_rgbd` for the rule that leaves them out. A file in which
-nobody was seen gives no recording. The camera takes 30 frames/s, which the files do not say. A joint at (0, 0, 0) is
-missing. Only x, y and z are read of a joint; the rest may be anything (nan and inf stand there, too).
+in which it was not seen; persons are counted in the order in which bodies first appear. All bodies are given, also
+those that look like no person (chairs are tracked, too): see `corpora.ntu_rgbd` for the rule that leaves them out.
+A file in which nobody was seen gives no recording. The camera takes 30 frames/s, which the files do not say. A joint at
+(0, 0, 0) is missing. Only x, y and z are read of a joint; the rest may be anything (nan and inf stand there, too).
 
 Shahroudy, Liu, Ng, Wang, "NTU RGB+D: A Large Scale Dataset for 3D Human Activity Analysis", CVPR 2016;
 https://github.com/shahroudy/NTURGB-D
