@@ -15,7 +15,8 @@ Printed and written (JSON lines), for the encoder's states of each run, those of
 coordinates: the mean cosine of a spoiled print and its whole self, and of two whole prints of different recordings, as
 they are; how often the whole self is the nearest of all whole test prints, by the cosine of the prints as they are
 (top1_plain) and standardised as the probes do, by the whole training prints (top1), and then the mean of 1 / rank (mrr)
-and the median rank; and the accuracy of a linear probe fitted on whole training prints, for whole and for spoiled test prints.
+and the median rank; and the accuracy of a linear probe fitted on whole training prints, for whole and for spoiled test
+prints.
 """
 
 from __future__ import annotations
@@ -145,14 +146,15 @@ def main() -> None:
         }
         print(f"\n{folder.name}: {dataset.name}, {run.config['protocol']}, {run.steps} steps, {run.changes}\n")
         print(
-            "| prints | missing | cosine | of others | top-1 plain, % | top-1, % | 1/rank | median rank | linear, % (whole) |"
+            "| prints | missing | cosine | of others | top-1 plain, % | top-1, % | 1/rank | rank | linear, % (whole) |"
         )
         print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
         for row in measure(run, dataset, arguments.share, arguments.seed):
             rows.append({**shared, **row, **made})
             print(
                 f"| {row['prints']} | {row['way']} | {row['cosine']:.3f} | {row['cosine_of_others']:.3f} | "
-                f"{100 * row['top1_plain']:.1f} | {100 * row['top1']:.1f} | {row['mrr']:.3f} | {row['median_rank']:g} | "
+                f"{100 * row['top1_plain']:.1f} | {100 * row['top1']:.1f} | "
+                f"{row['mrr']:.3f} | {row['median_rank']:g} | "
                 f"{100 * row['linear']:.1f} ({100 * row['linear_whole']:.1f}) |",
                 flush=True,
             )
