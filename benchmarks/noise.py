@@ -104,7 +104,8 @@ def main() -> None:
         for row in measure(run, dataset):
             rows.append({**shared, **row, **made})
             print(
-                f"| {row['prints']} | {100 * row['top1_plain']:.1f} | {100 * row['top1']:.1f} | {row['mrr']:.3f} | {row['median_rank']:g} | "
+                f"| {row['prints']} | {100 * row['top1_plain']:.1f} | {100 * row['top1']:.1f} | "
+                f"{row['mrr']:.3f} | {row['median_rank']:g} | "
                 f"{row['cosine']:.3f} | {row['cosine_of_others']:.3f} | {100 * row['linear_optical']:.1f} | "
                 f"{100 * row['linear_depth']:.1f} |",
                 flush=True,
