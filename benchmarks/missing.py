@@ -24,7 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from motionprint.skeleton import Skeleton
 from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.protocols import resolve
 from motionprint.training import Run, load_run
-from ranks import cosines, own_ranks
+from ranks import called, cosines, own_ranks
 
 FILL = 0.5
 """Seconds."""
@@ -121,6 +121,21 @@ def measure(run: Run, dataset: MotionDataset, share: float, seed: int) -> Iterat
             }
 
 
+HEAD = (
+    "| prints | missing | cosine | of others | top-1 plain, % | top-1, % | 1/rank | rank | linear, % (whole) |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+)
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """A row of a table."""
+    return (
+        f"| {called(row)} | {row['way']} | {row['cosine']:.3f} | {row['cosine_of_others']:.3f} | "
+        f"{100 * row['top1_plain']:.1f} | {100 * row['top1']:.1f} | {row['mrr']:.3f} | {row['median_rank']:g} | "
+        f"{100 * row['linear']:.1f} ({100 * row['linear_whole']:.1f}) |"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path, help="a data set folder")
@@ -145,19 +160,10 @@ def main() -> None:
             "seed": arguments.seed,
         }
         print(f"\n{folder.name}: {dataset.name}, {run.config['protocol']}, {run.steps} steps, {run.changes}\n")
-        print(
-            "| prints | missing | cosine | of others | top-1 plain, % | top-1, % | 1/rank | rank | linear, % (whole) |"
-        )
-        print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+        print(*HEAD, sep="\n")
         for row in measure(run, dataset, arguments.share, arguments.seed):
             rows.append({**shared, **row, **made})
-            print(
-                f"| {row['prints']} | {row['way']} | {row['cosine']:.3f} | {row['cosine_of_others']:.3f} | "
-                f"{100 * row['top1_plain']:.1f} | {100 * row['top1']:.1f} | "
-                f"{row['mrr']:.3f} | {row['median_rank']:g} | "
-                f"{100 * row['linear']:.1f} ({100 * row['linear_whole']:.1f}) |",
-                flush=True,
-            )
+            print(line(rows[-1]), flush=True)
     if arguments.json:
         arguments.json.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 

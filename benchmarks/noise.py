@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from motionprint.evaluation.rows import provenance
 from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.protocols import resolve
 from motionprint.training import Run, load_run
-from ranks import cosines, own_ranks
+from ranks import called, cosines, own_ranks
 
 
 def twins(dataset: MotionDataset) -> tuple[MotionDataset, MotionDataset, MotionDataset]:
@@ -76,6 +76,21 @@ def measure(run: Run, dataset: MotionDataset) -> Iterator[dict[str, Any]]:
         }
 
 
+HEAD = (
+    "| prints | top-1 plain, % | top-1, % | 1/rank | median rank | cosine | of others | optical, % | depth, % |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+)
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """A row of a table."""
+    return (
+        f"| {called(row)} | {100 * row['top1_plain']:.1f} | {100 * row['top1']:.1f} | {row['mrr']:.3f} | "
+        f"{row['median_rank']:g} | {row['cosine']:.3f} | {row['cosine_of_others']:.3f} | "
+        f"{100 * row['linear_optical']:.1f} | {100 * row['linear_depth']:.1f} |"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path, help="the data set folder mhad_dmocap")
@@ -97,19 +112,10 @@ def main() -> None:
             "model": run.model_hash,
         }
         print(f"\n{folder.name}: {dataset.name}, {run.config['protocol']}, {run.steps} steps, {run.changes}\n")
-        print(
-            "| prints | top-1 plain, % | top-1, % | 1/rank | median rank | cosine | of others | optical, % | depth, % |"
-        )
-        print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+        print(*HEAD, sep="\n")
         for row in measure(run, dataset):
             rows.append({**shared, **row, **made})
-            print(
-                f"| {row['prints']} | {100 * row['top1_plain']:.1f} | {100 * row['top1']:.1f} | "
-                f"{row['mrr']:.3f} | {row['median_rank']:g} | "
-                f"{row['cosine']:.3f} | {row['cosine_of_others']:.3f} | {100 * row['linear_optical']:.1f} | "
-                f"{100 * row['linear_depth']:.1f} |",
-                flush=True,
-            )
+            print(line(rows[-1]), flush=True)
     if arguments.json:
         arguments.json.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 

@@ -1,7 +1,8 @@
-"""Which place the right print has among others: shared by `missing.py` and `noise.py`."""
+"""Which place the right print has among others, and what prints are called: shared by `missing.py` and `noise.py`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,3 +24,9 @@ def own_ranks(queries: Floats, gallery: Floats) -> npt.NDArray[np.int64]:
     """
     found = cosines(queries, gallery)
     return np.asarray((found >= np.diag(found)[:, None]).sum(axis=1))
+
+
+def called(row: Mapping[str, Any]) -> str:
+    """What the prints of a row are called in a table."""
+    hiding = row["prints"] == "states" and any(name.startswith("encoder_hide") for name in row["changes"])
+    return "states, hiding" if hiding else str(row["prints"])

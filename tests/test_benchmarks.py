@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -141,3 +142,19 @@ def test_both_measure_a_run(tmp_path: Path) -> None:
     for row in missing.measure(run, dataset, 0.0, 0):
         assert (row["top1"], row["median_rank"]) == (1, 1) and row["cosine"] == pytest.approx(1)
         assert row["linear"] == row["linear_whole"]
+
+
+@pytest.mark.parametrize(
+    ("script", "file"), [("missing", "missing-mhad"), ("missing", "missing-nw_ucla"), ("noise", "noise")]
+)
+def test_the_page_on_missing_values_says_what_was_measured(script: str, file: str) -> None:
+    module = _script(script)
+    page = (FOLDER.parent / "docs" / "missing.md").read_text(encoding="utf-8").splitlines()
+    rows = [
+        json.loads(line) for line in (FOLDER / "figures" / f"{file}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert len(rows) == 2 * 3 * (len(module.WAYS) if script == "missing" else 1)
+    for row in rows:
+        assert module.line(row) in page
+        assert row["versions"]["torch"] and row["commit"] and not row["commit"].endswith("-dirty")
+        assert row["command"].startswith(f"python benchmarks/{script}.py data/")
