@@ -141,9 +141,9 @@ def test_a_batch_that_was_sent_to_a_device_is_the_one_that_is_made_here(monkeypa
 
         type = "elsewhere"
 
-    def send(values: Any, hidden: Any, packing: Packing, device: Any) -> Batch:
+    def send(values: Any, hidden: Any, packing: Packing, device: Any, unseen: Any) -> Batch:
         sent.append(device)
-        return _sent(values, hidden, packing, CPU)
+        return _sent(values, hidden, packing, CPU, unseen)
 
     monkeypatch.setattr("motionprint.batches._sent", send)
     for step in (0, 4, 11):

@@ -1,31 +1,44 @@
-"""benchmarks/training.py counts what is computed, and its ways run."""
+"""benchmarks/training.py counts what is computed, and its ways run; what missing.py and noise.py measure is right."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from motionprint.methods import Inpainting
 from motionprint.methods.inpainting import InpaintingSettings
+from motionprint.sequence import SkeletonSequence
+from motionprint.skeleton import SKELETONS
+from motionprint.store import write_dataset
+from motionprint.training import pretrain
 from motionprint.training.loop import gradients
 
-FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "training.py"
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+def _script(name: str) -> ModuleType:
+    """A benchmark as a module, which finds its neighbours as it does when it is run."""
+    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", FOLDER / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
 def training() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmarks_training", FILE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return _script("training")
 
 
 def test_what_is_counted_is_what_the_products_compute(training: ModuleType) -> None:
@@ -57,3 +70,91 @@ def test_its_networks_are_those_of_the_method(training: ModuleType) -> None:
     for stepwise in (False, True):
         reference = training.Reference(settings, torch.device("cpu"), stepwise)
         assert [sum(w.numel() for w in network.parameters()) for network in reference.networks] == expected
+
+
+# ---- missing.py, noise.py ----------------------------------------------------------------------------------------
+
+
+def test_a_share_of_a_recording_is_missing_as_it_is_said() -> None:
+    missing = _script("missing")
+    skeleton = SKELETONS["kinect20"]
+    positions = np.random.default_rng(0).normal(size=(400, 20, 3)).astype(np.float32)
+    whole = SkeletonSequence(positions, 30.0, skeleton)
+    lost = {}
+    for way in missing.WAYS:
+        spoiled = missing.spoiled(way, whole, 0.3, np.random.default_rng(1)).positions
+        lost[way] = np.isnan(spoiled).all(axis=2)
+        assert (np.isnan(spoiled).any(axis=2) == lost[way]).all()
+        assert (spoiled[~lost[way]] == positions[~lost[way]]).all()
+    assert not np.isnan(positions).any()
+    for way in ("joints", "joints, turned"):
+        assert lost[way].all(axis=0).sum() == lost[way].any(axis=0).sum() == 6
+        assert not lost[way][:, skeleton.root].any()
+    assert skeleton.hips is not None and skeleton.spine is not None
+    turned_by = [*skeleton.hips, *skeleton.spine]
+    draws = [missing.spoiled("joints, turned", whole, 0.3, np.random.default_rng(n)).positions for n in range(40)]
+    assert not any(np.isnan(each[:, turned_by]).any() for each in draws)
+    assert lost["points"].mean() == pytest.approx(0.3, abs=0.02)  # four standard errors of 8,000 points
+    assert (lost["points, filled"] == lost["points"]).all()
+    assert lost["frames"].all(axis=1).sum() == lost["frames"].any(axis=1).sum() == 120
+
+
+def test_the_rank_of_ones_own_print_has_its_known_answer() -> None:
+    ranks = _script("ranks")
+    gallery = np.array([[1.0, 0], [0, 1], [1, 1], [2, 2]])
+    queries = np.array([[3.0, 0.1], [1, 0.2], [1, 1], [-1, -1]])
+    # 1 of 4; the other end; tied with a print of the same direction, which counts as before it; behind all, tied again
+    assert ranks.own_ranks(queries, gallery).tolist() == [1, 4, 2, 4]
+    assert ranks.own_ranks(gallery[:2], gallery[:2]).tolist() == [1, 1]
+
+
+def test_both_measure_a_run(tmp_path: Path) -> None:
+    """The untouched twin of a recording is nearest to it; so it is where nothing is missing."""
+    missing, noise = _script("missing"), _script("noise")
+    random = np.random.default_rng(0)
+    made = []
+    for number in range(24):
+        rest = random.normal(0, 0.3, (20, 3)) + (number % 2)
+        positions = (rest + np.cumsum(random.normal(0, 0.01, (30, 20, 3)), axis=0)).astype(np.float32)
+        for sensor in ("optical", "depth"):
+            extra = {"sensor": sensor, "clip": f"c{number}"}
+            name, subject = f"c{number}_{sensor}", f"s{number % 4}"
+            label = "ab"[number % 2]
+            made.append(
+                SkeletonSequence(
+                    positions, 30.0, SKELETONS["kinect20"], name, label=label, subject=subject, extra=extra
+                )
+            )
+    names = {sensor: [each.name for each in made if each.extra["sensor"] == sensor] for sensor in ("optical", "depth")}
+    protocols = {
+        "cross-subject": [{"train": names["optical"][:12], "test": names["optical"][12:]}],
+        "optical-to-depth": [{"train": names["optical"][:12], "test": names["depth"][:11:-1]}],
+    }
+    dataset = write_dataset(tmp_path / "data", made, protocols=protocols)
+    changes = {"encoder_units": 8, "decoder_units": 8, "discriminator_units": 4, "batch_size": 8}
+    run = pretrain(dataset, tmp_path / "run", changes=changes, steps=2, protocol="cross-subject")
+    for row in noise.measure(run, dataset):
+        assert (row["top1"], row["mrr"], row["n_test"]) == (1, 1, 12) and row["cosine"] == pytest.approx(1)
+        assert row["linear_depth"] == row["linear_optical"]
+    rows = list(missing.measure(run, dataset, 0.3, 0))
+    assert len(rows) == 15 and {row["prints"] for row in rows} == {"states", "untrained", "raw"}
+    assert all(row["cosine"] < 1 for row in rows)
+    for row in missing.measure(run, dataset, 0.0, 0):
+        assert (row["top1"], row["median_rank"]) == (1, 1) and row["cosine"] == pytest.approx(1)
+        assert row["linear"] == row["linear_whole"]
+
+
+@pytest.mark.parametrize(
+    ("script", "file"), [("missing", "missing-mhad"), ("missing", "missing-nw_ucla"), ("noise", "noise")]
+)
+def test_the_page_on_missing_values_says_what_was_measured(script: str, file: str) -> None:
+    module = _script(script)
+    page = (FOLDER.parent / "docs" / "missing.md").read_text(encoding="utf-8").splitlines()
+    rows = [
+        json.loads(line) for line in (FOLDER / "figures" / f"{file}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert len(rows) == 2 * 3 * (len(module.WAYS) if script == "missing" else 1)
+    for row in rows:
+        assert module.line(row) in page
+        assert row["versions"]["torch"] and row["commit"] and not row["commit"].endswith("-dirty")
+        assert row["command"].startswith(f"python benchmarks/{script}.py data/")

@@ -60,10 +60,15 @@ OPTIONS = [word for name, value in TINY.items() for word in ("--set", f"{name}={
 # ---- what the processes do: this file is also the program of each of them ---------------------------------------
 
 
-def _trainer(world: World, cell: str = "gru") -> Trainer:
-    """Ten sub-sequences an epoch, in batches of four, four and two: of the last, a third process gets none."""
+def _trainer(world: World, cell: str = "gru", holes: bool = False) -> Trainer:
+    """Ten sub-sequences an epoch, in batches of four, four and two: of the last, a third process gets none.
+
+    With holes, joints are missing in three of five recordings, and hidden from the encoder.
+    """
     rng = np.random.default_rng(0)
     sequences = [rng.uniform(-1, 1, (length, INPUTS)).astype(np.float32) for length in (9, 30, 14, 7, 22)]
+    for sequence in sequences[::2] if holes else ():
+        sequence[(rng.random((len(sequence), INPUTS // 3)) < 0.3).repeat(3, axis=1)] = np.nan
     torch.manual_seed(0)
     method = Inpainting(
         KINECT,
@@ -75,6 +80,8 @@ def _trainer(world: World, cell: str = "gru") -> Trainer:
             dropout=0.2,
             cell=cell,  # type: ignore[arg-type]
             lambda_adv=0.7,
+            encoder_hide_joints=0.5 * holes,
+            encoder_hide_frames=0.3 * holes,
         ),
     ).double()
     crops = Crops(
@@ -86,15 +93,16 @@ def _trainer(world: World, cell: str = "gru") -> Trainer:
         longest=12,
         hidden_parts=None,
         seed=3,
+        encoder_hides=method.encoder_hides,
     )
     return Trainer(method, crops, TrainingSettings(steps=8, learning_rate=0.01, checkpoint_every=4), 3, world)
 
 
-def train(out: str, cell: str) -> list[dict[str, float]]:
+def train(out: str, cell: str, holes: bool) -> list[dict[str, float]]:
     """Train in float64, keep the weights of every process, and give what each step found."""
     found: list[dict[str, float]] = []
     with joined("cpu") as world:
-        trainer = _trainer(world, cell)
+        trainer = _trainer(world, cell, holes)
         if world.rank == 1:
             torch.nn.init.ones_(next(trainer.method.parameters()))  # the first process's weights count
         trainer.run(lambda step, values: found.append(dict(values)), lambda: 0)
@@ -428,16 +436,18 @@ def test_wrong_usage_is_said_once(
 # ---- the same as one process -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("size", "cell"), [(2, "gru"), (3, "gru"), (2, "lstm")])
+@pytest.mark.parametrize(
+    ("size", "cell", "holes"), [(2, "gru", False), (3, "gru", False), (2, "lstm", False), (2, "gru", True)]
+)
 def test_several_processes_find_the_losses_and_weights_of_one(
-    processes: Processes, tmp_path: Path, size: int, cell: str
+    processes: Processes, tmp_path: Path, size: int, cell: str, holes: bool
 ) -> None:
     expected: list[dict[str, float]] = []
-    trainer = _trainer(ALONE, cell)
+    trainer = _trainer(ALONE, cell, holes)
     sizes = {trainer.crops.batch(step, CPU).packing.count for step in range(8)}
     assert sizes == {4, 2}  # three processes have too few in some steps
     trainer.run(lambda step, values: expected.append(dict(values)), lambda: 0)
-    found = processes.do("train", [[str(tmp_path / "state"), cell]] * size)
+    found = processes.do("train", [[str(tmp_path / "state"), cell, holes]] * size)
     assert len(expected) == 8
     assert expected[0]["encoder"] != pytest.approx(expected[-1]["encoder"], rel=1e-3)
     for values in found:

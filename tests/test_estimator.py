@@ -299,17 +299,22 @@ def test_arrays_of_another_shape_are_refused_by_number() -> None:
         MotionEncoder(fps=30, skeleton="kinect20").fit(arrays)
 
 
-def test_missing_values_are_refused() -> None:
+def test_missing_values_are_accepted_and_a_recording_of_nothing_else_is_refused_by_name() -> None:
     arrays = _arrays()
     arrays[3][2, 1] = np.nan
-    encoder = MotionEncoder(fps=30, skeleton="kinect20")
-    with pytest.raises(
-        DatasetError,
-        match=r"^expected complete recordings, found 3 missing values \(NaN\) in 1 recordings \(sequence 3\)$",
-    ):
-        encoder.fit(arrays)
-    encoder.fit(_arrays())
-    with pytest.raises(DatasetError, match=r"^sequence 3: expected a complete recording, found 3 missing values"):
-        encoder.transform(arrays)
+    arrays[4][:5, 6] = np.nan
+    encoder = MotionEncoder(steps=1, fps=30, skeleton="kinect20").fit(arrays)
+    found = encoder.transform(arrays)
+    assert np.isfinite(found).all()
+    assert (encoder.run_.config["counts"]["incomplete"], encoder.run_.config["counts"]["sequences"]) == (2, len(arrays))
+    whole = encoder.transform(_arrays())
+    assert np.abs(found - whole).max(axis=1)[[3, 4]].min() > 1e-4  # what is missing shows
+    np.testing.assert_allclose(found[[0, 1, 2]], whole[[0, 1, 2]], atol=1e-6)
+    arrays[1][:] = np.nan
+    for use in (MotionEncoder(steps=1, fps=30, skeleton="kinect20").fit, encoder.transform):
+        with pytest.raises(
+            DatasetError, match=r"^sequence 1: expected a joint recorded in at least one frame, found all"
+        ):
+            use(arrays)
     with pytest.raises(DatasetError, match=r"^sequence 0: expected at least one frame, found none$"):
         encoder.transform([np.zeros((0, 20, 3))])

@@ -272,6 +272,28 @@ def test_the_metadata_is_all_that_is_needed(trained: Run, recordings: list[Skele
         _close(by_torch[name], encode(trained, recordings, name))
 
 
+@pytest.mark.parametrize("case", ["gru1", "lstm2"])
+def test_missing_values_are_read_as_zero(case: str, tmp_path: Path) -> None:
+    """NaN, or 0, whatever lies behind the end of a sequence."""
+    run = _untrained(**CASES[case])
+    random = np.random.default_rng(0)
+    sequences = _sequences(run.recipe.inputs, 20)
+    for sequence in sequences:
+        sequence[random.random(sequence.shape) < 0.3] = np.nan
+    expected = _expected(run, [np.nan_to_num(sequence) for sequence in sequences])
+    export(run, tmp_path / "encoder.onnx", features="both")
+    export(run, tmp_path / "encoder.pt2", format="torch", features="both")
+    module = torch.export.load(tmp_path / "encoder.pt2").module()
+    for filling in (0.0, np.nan):
+        frames, lengths = _padded(sequences, filling)
+        states, prints = _session(tmp_path / "encoder.onnx").run(None, {"frames": frames, "lengths": lengths})
+        with torch.no_grad():
+            by_torch = module(torch.from_numpy(frames), torch.from_numpy(lengths))
+        for found in ({"states": states, "F": prints}, by_torch):
+            for name in ("states", "F"):
+                _close(found[name], expected[name])
+
+
 # ---- what is refused ---------------------------------------------------------------------------------------------
 
 

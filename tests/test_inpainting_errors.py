@@ -234,13 +234,47 @@ def test_there_must_be_frames_to_inpaint(trained: Run) -> None:
     assert np.isfinite(_errors(alone)).all()
 
 
-def test_missing_values_are_refused_with_their_number(trained: Run) -> None:
+def test_missing_values_count_nowhere(monkeypatch: pytest.MonkeyPatch, trained: Run) -> None:
+    """Known answer: a decoder that is right where something was recorded and far off elsewhere has no error."""
+    recordings = _recordings(3)
+    recordings[1].positions[3:, 4] = np.nan
+    recordings[2].positions[:, 7:9] = np.nan
+    seen: list[Batch] = []
+
+    def right_where_known(batch: Batch) -> Tensor:
+        seen.append(batch)
+        assert batch.known is not None
+        return torch.where(batch.known, batch.frames, torch.full_like(batch.frames, 50.0))
+
+    Fake(monkeypatch, trained, right_where_known)
+    assert _errors(inpainting_errors(trained, recordings)) == (0, 0)
+    missing = sum(int((~batch.known).sum()) for batch in seen if batch.known is not None)
+    assert missing == 4 * 3 * (len(recordings[1]) - 3 + 2 * len(recordings[2]))  # four sets of hidden parts
+    Fake(monkeypatch, trained, lambda batch: batch.frames + 0.5)
+    assert _errors(inpainting_errors(trained, recordings)) == pytest.approx((0.5, 0.5))
+    assert np.isfinite(_errors(first_frame_errors(trained, recordings))).all()
+
+
+def test_something_recorded_must_be_hidden(trained: Run) -> None:
     recordings = _recordings(2)
-    recordings[1].positions[3, 4] = np.nan
-    message = r"^recording 1: expected a complete recording, found 3 missing values \(NaN\)$"
-    for errors in (inpainting_errors, first_frame_errors):
-        with pytest.raises(DatasetError, match=message):
-            errors(trained, recordings)
+    for recording in recordings:
+        recording.positions[1:, [n for n in range(len(KINECT)) if n != KINECT.root]] = np.nan
+        recording.positions[1:, KINECT.root] = np.nan
+    with pytest.raises(
+        DatasetError, match=r"^expected recorded values to judge hidden ones by, found all of them miss"
+    ):
+        inpainting_errors(trained, recordings)
+    recordings[0].positions[:] = np.nan
+    with pytest.raises(DatasetError, match=r"^recording 0: expected a joint recorded in at least one frame, found all"):
+        inpainting_errors(trained, recordings)
+
+
+def test_a_repaired_recording_says_what_was_missing(trained: Run) -> None:
+    recording = _recordings(1)[0]
+    recording.positions[2:5, 6] = np.nan
+    original, hidden, found = inpainted(trained, recording, [0])
+    assert np.isnan(original).sum() == 9 and np.isnan(original[2:5, 6]).all()
+    assert np.isfinite(found).all() and hidden.shape == found.shape[:2]
 
 
 def test_the_roots_path_is_no_joint(monkeypatch: pytest.MonkeyPatch) -> None:

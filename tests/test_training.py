@@ -238,15 +238,18 @@ def test_only_training_recordings_are_read(
     assert set(read) == {"s01", "s02"}
 
 
-def test_missing_values_are_refused_with_their_number(sequences: list[SkeletonSequence], tmp_path: Path) -> None:
-    holed = sequences[0].positions.copy()
-    holed[3, 2] = np.nan
-    data = _store([replace(sequences[0], positions=holed), *sequences[1:]], tmp_path / "data")
-    with pytest.raises(
-        DatasetError, match=rf"data: .*found 3 missing values \(NaN\) in 1 recordings \({sequences[0].name}\)"
+def test_what_cannot_be_trained_on_is_refused_by_name(sequences: list[SkeletonSequence], tmp_path: Path) -> None:
+    root = sequences[0].skeleton.root
+    for name, where, message in (
+        ("nothing", (slice(None), slice(None)), "expected a joint recorded in at least one frame, found all values"),
+        ("no root", (slice(None), root), f"expected the root joint {sequences[0].skeleton.joint_names[root]} in at le"),
     ):
-        pretrain(data, tmp_path / "run", changes=TINY, steps=1)
-    assert not (tmp_path / "run").exists()
+        holed = sequences[2].positions.copy()
+        holed[where] = np.nan
+        data = _store([*sequences[:2], replace(sequences[2], positions=holed), *sequences[3:]], tmp_path / name)
+        with pytest.raises(DatasetError, match=f"{name}: {re.escape(sequences[2].name)}: {message}"):
+            pretrain(data, tmp_path / "run", changes=TINY, steps=1)
+        assert not (tmp_path / "run").exists()
 
 
 def test_an_existing_run_is_kept(dataset: MotionDataset, tmp_path: Path) -> None:

@@ -20,10 +20,10 @@ _CPU = torch.device("cpu")
 _POOL = 16
 """Batches whose sub-sequences are drawn together and sorted by length."""
 
-_ORDER, _HIDING, _DRAWING = 0, 1, 2
-"""Streams of random numbers: which sequence, which parts are hidden, which of its frames."""
+_ORDER, _HIDING, _DRAWING, _ENCODER = 0, 1, 2, 3
+"""Streams of random numbers: which sequence, which parts are hidden, which of its frames, what the encoder misses."""
 
-__all__ = ["Batch", "Crops", "Packing", "Part", "hide_parts", "pack", "together"]
+__all__ = ["Batch", "Crops", "Packing", "Part", "hide_from_encoder", "hide_parts", "pack", "together"]
 
 
 @dataclass(frozen=True)
@@ -163,14 +163,38 @@ class Packing:
 
 @dataclass(frozen=True)
 class Batch:
-    """N packed sequences, and which of their values are hidden."""
+    """N packed sequences, and which of their values are hidden or missing.
+
+    What stands at a missing value is read by nobody: a method takes `seen` and `only_known`, and weighs errors by
+    `weights`.
+    """
 
     frames: Tensor
-    """(rows, D) values in [-1, 1]."""
+    """(rows, D) values in [-1, 1]; any finite number where a value is missing."""
     hidden: Tensor
     """(rows, D) True where a value is hidden from the decoder."""
     packing: Packing
     """How the rows are packed."""
+    known: Tensor | None = None
+    """(rows, D) False where a value is missing; None where none is."""
+    unseen: Tensor | None = None
+    """(rows, D) True where a value is hidden from the encoder; None where it reads all."""
+
+    @property
+    def seen(self) -> Tensor:
+        """(rows, D) what an encoder reads: zero where a value is missing, or hidden from it."""
+        frames = self.only_known(self.frames)
+        return frames if self.unseen is None else frames.masked_fill(self.unseen, 0)
+
+    def only_known(self, values: Tensor) -> Tensor:
+        """Values (rows, D), zero where those of the frames are missing."""
+        return values if self.known is None else values.masked_fill(~self.known, 0)
+
+    @cached_property
+    def weights(self) -> Tensor:
+        """(rows, 1) or (rows, D) `frame_weights` of each value: zero where it is missing."""
+        weights = self.frame_weights[:, None]
+        return weights if self.known is None else weights * self.known
 
     @cached_property
     def frame_weights(self) -> Tensor:
@@ -202,6 +226,7 @@ def pack(
 ) -> tuple[Batch, npt.NDArray[np.intp]]:
     """A batch of sequences (T_i, D) of any lengths, and the order in which it holds them (longest first).
 
+    NaN stands where a value is missing.
     ``hidden`` (N, D) says which inputs of each sequence are hidden from the second frame on; none by default.
     """
     order = np.argsort([-len(sequence) for sequence in sequences], kind="stable")
@@ -211,12 +236,26 @@ def pack(
     for place, i in enumerate(order):
         padded[: lengths[place], place] = sequences[i]
     real = np.arange(lengths[0])[:, None] < lengths[None, :]  # (T, N)
-    rows = torch.from_numpy(padded[real]).to(packing.device)  # (rows, D)
+    values = padded[real]
+    rows, known = _split(torch.from_numpy(values).to(packing.device), _incomplete(values))  # (rows, D)
     if hidden is None:
         mask = torch.zeros_like(rows, dtype=torch.bool)
     else:
         mask = torch.from_numpy(hidden[order]).to(packing.device)[packing.sequence] & (packing.time > 0)[:, None]
-    return Batch(rows, mask, packing), order
+    return Batch(rows, mask, packing, known), order
+
+
+def _incomplete(values: npt.NDArray[np.float32]) -> bool:
+    """Whether any value is missing (NaN)."""
+    return bool(values.size) and bool(np.isnan(values.min()))
+
+
+def _split(values: Tensor, incomplete: bool) -> tuple[Tensor, Tensor | None]:
+    """Values with zeros in place of NaN, and which are known; None where all are."""
+    if not incomplete:
+        return values, None
+    known = ~torch.isnan(values)
+    return values.masked_fill(~known, 0), known
 
 
 class _Drawn(NamedTuple):
@@ -252,6 +291,7 @@ class Crops:
         longest: int,
         hidden_parts: int | None,
         seed: int,
+        encoder_hides: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         self.frames = frames
         self.parts = np.stack(list(parts)) if len(parts) else np.zeros((0, frames.rows.shape[1]), bool)  # (P, D)
@@ -260,6 +300,8 @@ class Crops:
         self.shortest = shortest
         self.longest = longest
         self.hidden_parts = hidden_parts
+        self.encoder_hides = encoder_hides
+        """The largest shares of joints and of frames that are hidden from the encoder."""
         self.seed = seed
         self._lock = Lock()
         self._round: tuple[int, npt.NDArray[np.int32]] = (-1, np.zeros(0, np.int32))
@@ -280,16 +322,29 @@ class Crops:
         packing = Packing(tuple(drawn.length.tolist()))
         rng = np.random.default_rng([self.seed, _HIDING, step])
         hidden = hide_parts(self.parts, packing.count, self.hidden_parts, rng)  # (N, D)
+        unseen = self._hidden_from_encoder(step, drawn.length)
         rank, size = share
         if size > 1:
             packing, hidden = packing.every(rank, size), hidden[rank::size]
+            unseen = unseen and (unseen[0][rank::size], unseen[1][rank::size])
             drawn = _Drawn(drawn.piece[rank::size], drawn.start[rank::size], drawn.length[rank::size])
         time, sequence = packing.of_row
         values = self.frames.rows.take(drawn.start[sequence] + time, runs=packing.count)  # (rows, D)
+        rows = unseen and (unseen[0], unseen[1][sequence, time])
         if device.type != "cpu":
-            return _sent(values, hidden, packing, device)
+            return _sent(values, hidden, packing, device, rows)
         mask = torch.from_numpy(hidden[sequence] & (time > 0)[:, None])
-        return Batch(torch.from_numpy(values), mask, packing)
+        frames, known = _split(torch.from_numpy(values), _incomplete(values))
+        return Batch(frames, mask, packing, known, rows and torch.from_numpy(rows[0][sequence] | rows[1][:, None]))
+
+    def _hidden_from_encoder(
+        self, step: int, lengths: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]] | None:
+        """Inputs (N, D) and frames (N, T) that a step hides from the encoder; None where it reads all."""
+        if self.encoder_hides == (0.0, 0.0):
+            return None
+        rng = np.random.default_rng([self.seed, _ENCODER, step])
+        return hide_from_encoder(lengths, self.frames.rows.shape[1], *self.encoder_hides, rng)
 
     def recordings(self, step: int) -> npt.NDArray[np.int32]:
         """(N,) the numbers of the sequences that a step's batch is drawn from, in its order.
@@ -342,12 +397,22 @@ class Crops:
 
 
 def _sent(
-    values: npt.NDArray[np.float32], hidden: npt.NDArray[np.bool_], packing: Packing, device: torch.device
+    values: npt.NDArray[np.float32],
+    hidden: npt.NDArray[np.bool_],
+    packing: Packing,
+    device: torch.device,
+    unseen: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]] | None = None,
 ) -> Batch:
-    """A batch on a device that nothing but its frames, lengths and hidden inputs (N, D) travels to, at once."""
-    frames, lengths, inputs = together([values, np.array(packing.lengths, np.int64), hidden], device)
+    """A batch on a device that nothing but its frames, lengths and hidden inputs (N, D) travels to, at once.
+
+    ``unseen``, where there is any: the inputs (N, D) and the rows (rows,) that are hidden from the encoder.
+    """
+    host = [values, np.array(packing.lengths, np.int64), hidden, *(unseen or ())]
+    placed, lengths, inputs, *others = together(host, device)
     packing = Packing(packing.lengths, device, lengths, packing.part)
-    return Batch(frames, inputs[packing.sequence] & (packing.time > 0)[:, None], packing)
+    frames, known = _split(placed, _incomplete(values))
+    mask = inputs[packing.sequence] & (packing.time > 0)[:, None]
+    return Batch(frames, mask, packing, known, others[0][packing.sequence] | others[1][:, None] if others else None)
 
 
 def together(arrays: Sequence[npt.NDArray[Any]], device: torch.device) -> list[Tensor]:
@@ -378,3 +443,27 @@ def hide_parts(
     rank = np.argsort(rng.random((count, total)), axis=1).argsort(axis=1)  # (count, P)
     chosen = (rank < number[:, None]).astype(np.uint8)
     return (chosen @ parts.astype(np.uint8)).astype(bool)
+
+
+def hide_from_encoder(
+    lengths: npt.NDArray[np.int64], inputs: int, joints: float, frames: float, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Which inputs (N, D) and which frames (N, T) of sequences of so many frames are hidden from the encoder.
+
+    Of each sequence none up to the share ``joints`` of its joints, in all of its frames, and none up to the share
+    ``frames`` of its frames, with all of their joints: any number with equal chance. Three inputs make a joint; so does
+    the root's path.
+    """
+    shape = len(lengths), inputs // 3
+    chosen = _some(np.full(len(lengths), shape[1]), joints, rng.random(shape), rng)
+    times = np.arange(lengths.max(initial=0))
+    order = np.where(times < lengths[:, None], rng.random((len(lengths), len(times))), 2)  # what is none comes last
+    return chosen.repeat(3, axis=1), _some(lengths, frames, order, rng)
+
+
+def _some(
+    counts: npt.NDArray[np.int64], share: float, order: npt.NDArray[np.float64], rng: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """The first of (N, M) in an order: in each row none up to a share of its count."""
+    number = rng.integers(0, np.floor(share * counts + 1e-6).astype(np.int64), endpoint=True)  # (N,)
+    return np.asarray(order.argsort(axis=1).argsort(axis=1) < number[:, None])

@@ -83,14 +83,15 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            A list of `SkeletonSequence`, a `MotionDataset`, or a list of arrays (T, J, 3) in metres, y up.
+            A list of `SkeletonSequence`, a `MotionDataset`, or a list of arrays (T, J, 3) in metres, y up; NaN where a
+            value is missing.
 
         Raises
         ------
         SettingsError
             If a setting is unknown, or arrays come without ``fps`` and ``skeleton``.
         DatasetError
-            If values are missing (NaN).
+            If a recording has no recorded joint, or no root, in any frame.
         SkeletonMismatchError
             If the recordings have different joints.
         """

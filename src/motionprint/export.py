@@ -40,7 +40,7 @@ METADATA = "metadata.json"
 
 INPUTS = {
     "frames": "float32 (N, T, D): N sequences of up to T frames, after its end a sequence is padded with anything; "
-    "D values a frame, made as `preparation` says",
+    "D values a frame, made as `preparation` says; NaN where a value is missing, which is read as 0",
     "lengths": "int64 (N,): the frames of each sequence, from 1 to T, in any order",
 }
 OUTPUTS = {
@@ -48,15 +48,18 @@ OUTPUTS = {
     "F": "float32 (N, R): the paper's print, made from the states by a fully connected layer",
 }
 PREPARATION = (
-    "Positions (T, J, 3) of the joints of `skeleton`, in metres, y up, none missing. In this order, with the values of "
-    "`recipe`: (1) bring to `fps` frames/s by linear interpolation, from the first frame on and not past the last; "
-    "(2) keep every k-th frame, k the smallest that leaves at most `max_length` frames (null: all); (3) subtract the "
-    "root joint's position from every joint, frame by frame; (4) turn all frames by one rotation, found in the first: "
-    "`heading`: the line from the second to the first of `hips`, made level, becomes x, and up stays y; `body`: the "
-    "line from the first to the second of `spine` becomes y, and what of the hips is at right angles to it x; `none`, "
-    "or where these joints are unknown or lie one above the other: not turned; (5) divide by `scale`; (6) where "
-    "`root_path` is true, add the root's path from its first position, turned alike, divided by `root_scale`, as three "
-    "more values; (7) clip to [-1, 1]. A frame is then x, y, z of joint after joint. A recording of more than "
+    "Positions (T, J, 3) of the joints of `skeleton`, in metres, y up; NaN, all three of a joint, where it is missing. "
+    "In this order, with the values of `recipe`: (0) fill a joint's missing frames, if they last `fill_gaps` seconds "
+    "at most, on a line between the frames before and after them; (1) bring to `fps` frames/s by linear interpolation, "
+    "from the first frame on and not past the last (missing where a frame that it takes is); (2) keep every k-th "
+    "frame, k the smallest that leaves at most `max_length` frames (null: all); (3) subtract the root joint's position "
+    "from every joint, frame by frame (where it is missing: that on a line between the frames beside); (4) turn all "
+    "frames by one rotation, found in the first (that has the joints for it): `heading`: the line from the second to "
+    "the first of `hips`, made level, becomes x, and up stays y; `body`: the line from the first to the second of "
+    "`spine` becomes y, and what of the hips is at right angles to it x; `none`, or where these joints are unknown or "
+    "lie one above the other: not turned; (5) divide by `scale`; (6) where `root_path` is true, add the root's path "
+    "from its first position, turned alike, divided by `root_scale`, as three more values; (7) clip to [-1, 1]; what "
+    "is missing stays NaN, or becomes 0. A frame is then x, y, z of joint after joint. A recording of more than "
     "`window_over` frames after (1) is cut into windows of about `window` frames, each prepared alone, and its print "
     "is the mean of theirs."
 )
@@ -161,12 +164,15 @@ def _to_onnx(encoder: Encoder, outputs: Sequence[str], texts: Mapping[str, str])
         constants.append(numpy_helper.from_array(value.detach().cpu().numpy(), name))
         return name
 
-    # what lies after a sequence's end is set to zero: NaN there would survive in a runtime that masks by products
+    # missing values are set to zero, and so is what lies after a sequence's end: NaN there would survive in a runtime
+    # that masks by products
     add("Shape", ["frames"], "shape")
     add("Gather", ["shape", constant("one", torch.tensor(1))], "longest")  # T
     add("Range", [constant("zero", torch.tensor(0)), "longest", "one"], "time")  # (T,)
     add("Unsqueeze", ["lengths", constant("last_axis", torch.tensor([-1]))], "ends")  # (N, 1)
-    add("Unsqueeze", [add("Less", ["time", "ends"], "inside"), "last_axis"], "known")  # (N, T, 1)
+    add("Unsqueeze", [add("Less", ["time", "ends"], "inside"), "last_axis"], "in_sequence")  # (N, T, 1)
+    add("Not", [add("IsNaN", ["frames"], "missing")], "recorded")  # (N, T, D)
+    add("And", ["in_sequence", "recorded"], "known")
     add("Where", ["known", "frames", constant("nothing", torch.tensor(0.0))], "cleared")
     x = add("Transpose", ["cleared"], "inputs_0", perm=[1, 0, 2])  # (T, N, D)
     add("Cast", ["lengths"], "sequence_lens", to=TensorProto.INT32)
@@ -248,7 +254,7 @@ class _Padded(nn.Module):
         time = torch.arange(frames.shape[1], device=frames.device)
         ends = lengths[:, None]
         mirrored = torch.where(time < ends, ends - 1 - time, time)[:, :, None]  # (N, T, 1)
-        x = frames
+        x = torch.where(torch.isnan(frames), 0.0, frames)
         for layer in range(self.encoder.rnn.cell.num_layers):
             ahead, back = self._layer(layer, torch.stack([x, _frames_at(mirrored, x)]))  # (N, T, H) each
             x = torch.cat([ahead, _frames_at(mirrored, back)], dim=2)  # (N, T, 2 H)

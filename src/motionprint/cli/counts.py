@@ -27,6 +27,15 @@ def say_counts(counts: RecipeCounts, recordings: int) -> None:
         )
     if counts.unaligned:
         lines.append(f"{counts.unaligned} of {counts.sequences} sequences could not be turned to the front")
+    if counts.incomplete:
+        share = counts.missing / counts.values
+        filled = f", {counts.filled} in short gaps were filled" if counts.filled else ""
+        incomplete = f"{counts.incomplete} of {recordings} recordings have missing values"
+        lines.append(f"{incomplete}: {share:.2%} of the numbers are read as hidden{filled}")
+    if counts.blank:
+        lines.append(f"{counts.blank} windows in which nothing was recorded were left out")
+    if counts.rootless:
+        lines.append(f"{counts.rootless} frames lack the root: it was taken to be where the frames beside them have it")
     if counts.clipped > MANY_CLIPPED * counts.values:
         share = counts.clipped / counts.values
         lines.append(f"{share:.0%} of the coordinates lie past the range that was fitted: is the unit right?")

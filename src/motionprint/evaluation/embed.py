@@ -22,9 +22,9 @@ import numpy.typing as npt
 import torch
 
 from motionprint.errors import CheckpointError, DatasetError, SettingsError
-from motionprint.evaluation.prints import Frames, complete_frames, encode_frames, require_known
+from motionprint.evaluation.prints import Frames, encode_frames, require_known
 from motionprint.fanout import ordered
-from motionprint.preprocessing import RecipeCounts
+from motionprint.preprocessing import RecipeCounts, recorded_ranges
 from motionprint.preprocessing.time import windows
 from motionprint.progress import Report
 from motionprint.readers import DEFAULT, ReadSettings, open_files, read_from
@@ -82,6 +82,9 @@ def embed(
     one every ``stride`` seconds (by default, a window). ``reading`` says of motion files what they do not say
     themselves: the same as when the run's data set was prepared.
 
+    Missing values (NaN) reach the encoder as zero, the value of what is hidden. A window in which nothing was recorded
+    gives no print. How often either happened stands in ``counts``.
+
     The table has name, source, person, start, end (seconds), label, subject, print (R values). It is written bit by
     bit: the memory that this takes does not depend on the number of recordings of a data set folder. Of a folder or an
     archive of motion files, the names of all files are held.
@@ -94,7 +97,8 @@ def embed(
     SkeletonMismatchError
         If a recording has other joints than the run, naming those that differ.
     DatasetError
-        If a recording has missing values, no recording is found, ``out`` exists, or the cluster fails.
+        If a recording has no recorded joint, or no root, in any frame, no recording is found, ``out`` exists, or the
+        cluster fails.
     SettingsError
         If ``stride`` is given without ``window``, either is not above 0, the features are unknown, or the run or the
         workers do not suit a cluster.
@@ -220,16 +224,16 @@ def _work(run: Run, how: _How, source: MotionDataset | Source, part: _Range) -> 
         for sequence in _sequences(source, how, part):
             recordings, last = recordings + 1, sequence.name
             if how.window is None:
-                ranges = run.recipe.pieces(sequence)
-                counts.windowed += len(ranges) > 1
+                ranges = run.recipe.pieces(sequence, counts)
             else:
                 stride = how.window if how.stride is None else how.stride
                 ranges = windows(len(sequence), sequence.fps, how.window, stride)
+                ranges = recorded_ranges(sequence, ranges, counts)
             place = _place(part.source, sequence, how.sources)
             for start, end in ranges:
                 where = (sequence.name, place, sequence.person, start / sequence.fps, end / sequence.fps)
                 rows.append((*where, sequence.label, sequence.subject))
-                yield complete_frames(run.recipe, sequence, (start, end), counts)
+                yield run.recipe.apply(sequence, (start, end), counts)
 
     prints = list(encode_frames(run, pieces(), how.features))
     return _Part(part, _rows(rows, prints), recordings, last, counts)

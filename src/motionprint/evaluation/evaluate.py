@@ -239,6 +239,7 @@ def _common(run: Run, dataset: MotionDataset, split: Split, transductive: bool) 
             "window_over": recipe.window_over,
             "window": recipe.window,
             "quantile": recipe.quantile,
+            "fill_gaps": recipe.fill_gaps,
         },
         "device": str(run.device),
         "fitted_on": {key: run.config.get(key) for key in ("dataset", "protocol", "fold")},

@@ -10,7 +10,6 @@ import torch
 
 from motionprint.batches import Batch, hide_parts, pack
 from motionprint.errors import DatasetError, SettingsError
-from motionprint.evaluation.prints import complete_frames
 from motionprint.methods import Inpainting
 from motionprint.sequence import SkeletonSequence
 from motionprint.store import MotionDataset
@@ -35,7 +34,7 @@ def inpainting_errors(
     """Root mean square error of inpainted values, over hidden values and over all.
 
     Every recording is judged with four sets of hidden parts, drawn from ``seed`` alone: the same for every model.
-    The first frame, which is never hidden, counts in ``inpaint_all`` only.
+    The first frame, which is never hidden, counts in ``inpaint_all`` only; a missing value (NaN) counts nowhere.
 
     Parameters
     ----------
@@ -52,8 +51,8 @@ def inpainting_errors(
     SettingsError
         If the method does not inpaint, or the condition does not fit what the run was trained with.
     DatasetError
-        If there is no recording, none with a second frame to hide, or only one whose print is to be shuffled; if
-        values are missing (NaN).
+        If there is no recording, none with a second frame to hide, or only one whose print is to be shuffled; if a
+        recording has no recorded joint, or no root, in any frame.
     """
     method = _inpainting(run)
     trained = method.settings.condition
@@ -65,7 +64,7 @@ def inpainting_errors(
     sums = _Sums(3 * len(run.skeleton))
     with torch.no_grad():
         for batch in _batches(run, sequences, seed):
-            prints = method.encode(batch.frames, batch.packing)["F"]  # (N, R)
+            prints = method.encode(batch.seen, batch.packing)["F"]  # (N, R)
             if chosen == "zeroed":
                 prints = torch.zeros_like(prints)
             elif chosen == "shuffled":
@@ -77,7 +76,7 @@ def inpainting_errors(
 
 
 def first_frame_errors(run: Run, sequences: Sequence[SkeletonSequence] | MotionDataset, seed: int = 0) -> Errors:
-    """The same errors for the plainest guess: a hidden value stays what it was in the first frame."""
+    """The same errors for the plainest guess: a hidden value stays what it was in the first frame (zero if missing)."""
     sums = _Sums(3 * len(run.skeleton))
     for batch in _batches(run, sequences, seed):
         first = batch.frames[: batch.packing.count][batch.packing.sequence]  # (rows, D)
@@ -98,7 +97,7 @@ def inpainted(
     Returns
     -------
     original
-        (T, J, 3) metres, root at the origin, turned and resampled as the recipe says.
+        (T, J, 3) metres, root at the origin, turned and resampled as the recipe says; NaN where missing.
     hidden
         (T, J).
     inpainted
@@ -109,7 +108,7 @@ def inpainted(
     mask = np.asarray(method.hidden_inputs[list(hidden_parts)].any(axis=0))  # (D,)
     batch, _ = pack([frames], mask[None], run.device)
     with torch.no_grad():
-        found = method.inpaint(batch, method.encode(batch.frames, batch.packing)["F"]).cpu().numpy()
+        found = method.inpaint(batch, method.encode(batch.seen, batch.packing)["F"]).cpu().numpy()
     joints = len(run.skeleton)
 
     def metres(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -128,7 +127,7 @@ def _inpainting(run: Run) -> Inpainting:
 
 def _batches(run: Run, sequences: Sequence[SkeletonSequence] | MotionDataset, seed: int) -> Iterator[Batch]:
     """Every recording four times with other parts hidden, in an order that mixes all recordings."""
-    frames = [complete_frames(run.recipe, s, piece) for s in sequences for piece in run.recipe.pieces(s)]
+    frames = [run.recipe.apply(s, piece) for s in sequences for piece in run.recipe.pieces(s)]
     frames = [piece for piece in frames if len(piece) > 1]
     if not frames:
         raise DatasetError("expected recordings of at least two frames to inpaint, found none")
@@ -153,13 +152,16 @@ class _Sums:
     def add(self, batch: Batch, found: torch.Tensor) -> None:
         square = (batch.frames - found)[:, : self.values].square().double()  # (rows, 3 J)
         hidden = batch.hidden[:, : self.values]
-        for task, mask in (("inpaint_hidden", hidden), ("inpaint_all", torch.ones_like(hidden))):
+        known = torch.ones_like(hidden) if batch.known is None else batch.known[:, : self.values]
+        for task, mask in (("inpaint_hidden", hidden & known), ("inpaint_all", known)):
             self.squares[task] += float(square[mask].sum())
             self.counts[task] += int(mask.sum())
 
     def errors(self, run: Run) -> Errors:
         errors = {}
         for task, total in self.squares.items():
+            if not self.counts[task]:
+                raise DatasetError("expected recorded values to judge hidden ones by, found all of them missing")
             scaled = float(np.sqrt(total / self.counts[task]))
             errors[task] = {"rmse_scaled": scaled, "rmse_cm": 100 * run.recipe.scale * scaled}
         return errors

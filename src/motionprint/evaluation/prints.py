@@ -13,7 +13,6 @@ import torch
 
 from motionprint.batches import pack
 from motionprint.errors import DatasetError, SettingsError
-from motionprint.preprocessing import Recipe, RecipeCounts
 from motionprint.progress import Report
 from motionprint.sequence import SkeletonSequence
 from motionprint.store import MotionDataset
@@ -22,7 +21,7 @@ from motionprint.training import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEATURES", "complete_frames", "encode", "encode_frames", "read_prints", "require_known"]
+__all__ = ["FEATURES", "encode", "encode_frames", "read_prints", "require_known"]
 
 FEATURES = ("states", "F", "both")
 """Kinds of features: the encoder's last states, the paper's print F, or both side by side."""
@@ -47,12 +46,14 @@ def encode(
 ) -> npt.NDArray[np.float32]:
     """One print a recording, (N, R) float32; a recording so long that the recipe cuts it gets its windows' mean.
 
+    Missing values (NaN) reach the encoder as zero, the value of what is hidden.
+
     Raises
     ------
     SkeletonMismatchError
         If a recording has other joints than the run was trained on.
     DatasetError
-        If a recording has missing values (NaN), or there is none.
+        If there is no recording, or one has no recorded joint, or no root, in any frame.
     SettingsError
         If the features are unknown.
     """
@@ -63,7 +64,7 @@ def encode(
         for number, sequence in enumerate(sequences):
             for piece in run.recipe.pieces(sequence):
                 owners.append(number)
-                yield complete_frames(run.recipe, sequence, piece)
+                yield run.recipe.apply(sequence, piece)
 
     prints: list[npt.NDArray[np.float32]] = []
     for found in encode_frames(run, pieces(), features):
@@ -111,7 +112,7 @@ def _encode_pool(run: Run, pool: Sequence[Frames], features: str) -> npt.NDArray
 def _encode_batch(run: Run, frames: Sequence[Frames], features: str) -> npt.NDArray[np.float32]:
     batch, order = pack(frames, device=run.device)
     with torch.inference_mode(), _few_threads(run, len(frames)):
-        found = run.method.encode(batch.frames, batch.packing)
+        found = run.method.encode(batch.seen, batch.packing)
         chosen = torch.cat([found["states"], found["F"]], dim=1) if features == "both" else found[features]
         prints = np.empty(chosen.shape, np.float32)
         prints[order] = chosen.cpu().numpy()
@@ -130,18 +131,6 @@ def _few_threads(run: Run, sequences: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def complete_frames(
-    recipe: Recipe, sequence: SkeletonSequence, piece: tuple[int, int], counts: RecipeCounts | None = None
-) -> npt.NDArray[np.float32]:
-    """What the network reads of a recording; missing values (NaN) are refused with their number."""
-    positions = sequence.positions[piece[0] : piece[1]]
-    if positions.size and np.isnan(positions.min()):  # one pass, where counting takes three
-        missing = int(np.isnan(positions).sum())
-        name = sequence.name or sequence.source or "sequence"
-        raise DatasetError(f"{name}: expected a complete recording, found {missing} missing values (NaN)")
-    return recipe.apply(sequence, piece, counts)
 
 
 def require_known(features: str) -> None:

@@ -21,12 +21,14 @@ RAW_FRAMES = 16
 
 
 def raw_prints(recipe: Recipe, sequences: Iterable[SkeletonSequence]) -> npt.NDArray[np.float32]:
-    """Coordinates as prints (N, 16 D), through a fitted recipe.
+    """Coordinates as prints (N, 16 D), through a fitted recipe; missing values are zero, as networks read them.
 
     Raises
     ------
     SkeletonMismatchError
         If a recording has other joints than the recipe.
+    DatasetError
+        If the root of a recording is missing in all frames.
     """
-    prints = [recipe.apply(sequence, frames=RAW_FRAMES).reshape(-1) for sequence in sequences]
+    prints = [np.nan_to_num(recipe.apply(sequence, frames=RAW_FRAMES).reshape(-1)) for sequence in sequences]
     return np.stack(prints) if prints else np.zeros((0, RAW_FRAMES * recipe.inputs), dtype=np.float32)

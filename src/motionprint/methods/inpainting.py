@@ -15,8 +15,9 @@ hidden, x~, and inpaints them; a discriminator tells real sequences from inpaint
     Dis maximises L_adv
 
 Not to be confused with context encoders (Pathak et al. 2016), where the encoder sees the corrupted input: here it
-sees all of x, and the print is what the decoder cannot know from x~ alone. Differences from the paper and from the
-authors' published code are numbered in docs/methods/inpainting.md.
+sees all of x (unless ``encoder_hide_joints`` or ``encoder_hide_frames`` is set), and the print is what the decoder
+cannot know from x~ alone. Missing values are zero in all inputs and weigh nothing. Differences from the paper and
+from the authors' published code are numbered in docs/methods/inpainting.md.
 """
 
 from __future__ import annotations
@@ -72,6 +73,10 @@ class InpaintingSettings:
     """A Wasserstein critic's weights are kept within plus or minus this (Arjovsky et al. 2017)."""
     hidden_parts: int | None = None
     """Body parts hidden in each sequence; none draws 1 to 4 with equal chance for each."""
+    encoder_hide_joints: float = 0.0
+    """Joints hidden from the encoder in each sequence: none up to this share of them, drawn with equal chance."""
+    encoder_hide_frames: float = 0.0
+    """Frames hidden from the encoder in each sequence: none up to this share of them, drawn with equal chance."""
 
     def __post_init__(self) -> None:
         for name in ("encoder_units", "decoder_units", "discriminator_units", "layers"):
@@ -89,6 +94,9 @@ class InpaintingSettings:
             raise SettingsError(f"expected dropout in [0, 1), found {self.dropout}")
         if self.hidden_parts is not None and not 1 <= self.hidden_parts <= 5:
             raise SettingsError(f"expected hidden_parts in 1..5, found {self.hidden_parts}")
+        for name in ("encoder_hide_joints", "encoder_hide_frames"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingsError(f"expected {name} in [0, 1), found {getattr(self, name)}")
 
     @property
     def loss(self) -> str:
@@ -131,14 +139,15 @@ class Inpainting(Method):
 
     def objectives(self, batch: Batch) -> Mapping[str, Tensor]:
         """Algorithm 1 for one batch: what each network minimises."""
-        prints, _ = self.encoder(batch.frames, batch.packing)  # (N, R)
+        prints, _ = self.encoder(batch.seen, batch.packing)  # (N, R)
         inpainted = self.inpaint(batch, prints)  # x^, (rows, D)
-        elementwise = (batch.frame_weights[:, None] * (batch.frames - inpainted).square()).sum()  # L_ele
+        elementwise = (batch.weights * (batch.frames - inpainted).square()).sum()  # L_ele
         if self.discriminator is None:
             return {"encoder": elementwise, "decoder": elementwise}
         from_noise = self.inpaint(batch, batch.normal(prints.shape[1]))  # x^_z, (rows, D)
         # the three sequences of a triple lie side by side, so that one pass serves all
-        triples = torch.stack([batch.frames, inpainted, from_noise], dim=1).flatten(0, 1)  # (3 rows, D)
+        known = [batch.only_known(frames) for frames in (batch.frames, inpainted, from_noise)]
+        triples = torch.stack(known, dim=1).flatten(0, 1)  # (3 rows, D)
         real, fake, fake_z = self.discriminator(triples, batch.packing.repeated(3)).view(-1, 3).unbind(1)  # (N,) each
         decoder, discriminator = self._adversarial(batch.mean, real, fake, fake_z)
         return {
@@ -163,7 +172,7 @@ class Inpainting(Method):
 
     def inpaint(self, batch: Batch, prints: Tensor) -> Tensor:
         """Dec(x~, prints): all frames (rows, D) from those with hidden values zero; without F, zeros replace it."""
-        masked = batch.frames.masked_fill(batch.hidden, 0)  # x~
+        masked = batch.only_known(batch.frames).masked_fill(batch.hidden, 0)  # x~
         condition = prints if self.settings.condition == "F" else torch.zeros_like(prints)
         inpainted: Tensor = self.decoder(condition, masked, batch.packing)
         return inpainted
@@ -180,6 +189,10 @@ class Inpainting(Method):
     def hidden_parts(self) -> int | None:
         hidden: int | None = self.settings.hidden_parts
         return hidden
+
+    @property
+    def encoder_hides(self) -> tuple[float, float]:
+        return self.settings.encoder_hide_joints, self.settings.encoder_hide_frames
 
     @property
     def bounds(self) -> Mapping[str, float]:

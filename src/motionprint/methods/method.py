@@ -46,7 +46,7 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, frames: Tensor, packing: Packing) -> Mapping[str, Tensor]:
-        """Features by name (``F``, ``states``), (N, R) each, of packed frames (rows, D)."""
+        """Features by name (``F``, ``states``), (N, R) each, of packed frames (rows, D), zero where missing."""
 
     @property
     def hidden_inputs(self) -> npt.NDArray[np.bool_]:
@@ -57,6 +57,11 @@ class Method(nn.Module, ABC):
     def hidden_parts(self) -> int | None:
         """How many parts are hidden in a sequence; None draws the number anew for each."""
         return None
+
+    @property
+    def encoder_hides(self) -> tuple[float, float]:
+        """The largest shares of joints and of frames that are hidden from the encoder; it reads all by default."""
+        return 0.0, 0.0
 
     @property
     def bounds(self) -> Mapping[str, float]:

@@ -25,7 +25,7 @@ class Frames:
     """
 
     rows: MappedRows
-    """(sum of T, D) in [-1, 1]."""
+    """(sum of T, D) in [-1, 1], NaN where a value is missing."""
     lengths: npt.NDArray[np.int64]
     """(P,) frames of each sequence."""
     starts: npt.NDArray[np.int64]

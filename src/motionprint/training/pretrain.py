@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
-from dataclasses import asdict, fields, replace
+from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -173,7 +173,8 @@ def pretrain(
     ------
     DatasetError
         If ``out`` exists (and neither ``resume`` nor ``overwrite`` is given) or another process trains into it, if
-        values are missing (NaN), if the protocol is unknown, or if the data set changes under the run.
+        a recording has no recorded joint, or no root, in any frame, if the protocol is unknown, or if the data set
+        changes under the run.
     SettingsError
         If a setting is unknown or cannot work, differs from that of the run that is taken up, or no step is left to
         profile.
@@ -364,6 +365,7 @@ def _start(
         longest=training.longest,
         hidden_parts=method.hidden_parts,
         seed=int(config["seed"]),
+        encoder_hides=method.encoder_hides,
     )
     if training.precision == "auto":
         measured = measured_precision(method, crops, int(config["seed"]), world) if world.leads else training.precision
@@ -395,9 +397,7 @@ def _prepared(
 ) -> Iterator[list[npt.NDArray[np.float32]]]:
     """What a network reads of each recording: one sequence, or its windows."""
     for sequence in sequences:
-        pieces = recipe.pieces(sequence)
-        counts.windowed += len(pieces) > 1
-        yield [recipe.apply(sequence, piece, counts) for piece in pieces]
+        yield [recipe.apply(sequence, piece, counts) for piece in recipe.pieces(sequence, counts)]
 
 
 def _hashes(sequences: Sequence[SkeletonSequence] | MotionDataset) -> list[str]:
@@ -413,6 +413,10 @@ def _refuse_other(
     before: Mapping[str, Any], config: Mapping[str, Any], recipe: Recipe, training: MotionDataset, folder: Path
 ) -> None:
     """Refuse to take up a run with other settings or other recordings."""
+    # of a field that came with a later version the default is what there was before it
+    if isinstance(before["settings"], dict):
+        before = {**before, "settings": {**_defaults(METHODS[config["method"]].Settings), **before["settings"]}}
+    before = {**before, "recipe": {**_defaults(Recipe), **before["recipe"]}}
     for key in ("method", "preset", "settings", "dataset", "protocol", "fold", "seed"):
         if before.get(key) != config.get(key):
             raise SettingsError(f"{folder}: was trained with {key} {before.get(key)!r}, found {config.get(key)!r}")
@@ -422,6 +426,11 @@ def _refuse_other(
                 raise SettingsError(f"{folder}: was trained with {name} {before[part].get(name)!r}, found {value!r}")
     if before["fitted"] != training.sha256:
         raise CheckpointError(f"{folder}: was fitted on other recordings than those of {training.folder}")
+
+
+def _defaults(settings: type[Any]) -> dict[str, Any]:
+    """The fields of a dataclass that have a default, with it."""
+    return {field.name: field.default for field in fields(settings) if field.default is not MISSING}
 
 
 def _line(values: Mapping[str, float]) -> str:
