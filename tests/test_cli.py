@@ -222,7 +222,7 @@ def test_debug_shows_where(invoke: Invoke, tmp_path: Path) -> None:
 def test_what_nobody_foresaw_is_one_line_too(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, failure: BaseException, status: int, message: str
 ) -> None:
-    def fail(path: Path) -> None:
+    def fail(path: Path, settings: object) -> None:
         raise failure
 
     monkeypatch.setattr("motionprint.store.describe.describe", fail)
@@ -316,7 +316,7 @@ def test_info_on_a_folder_of_files_is_a_summary(invoke: Invoke, takes: Path, mon
 
 
 def test_sigterm_is_said_in_one_line(invoke: Invoke, folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def terminated(path: object) -> None:
+    def terminated(path: object, settings: object) -> None:
         raise SystemExit(143)
 
     monkeypatch.setattr("motionprint.store.describe.describe", terminated)

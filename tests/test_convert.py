@@ -111,6 +111,41 @@ def test_files_that_differ_in_their_ending_only_keep_it(takes: Path, tmp_path: P
     assert files_of(tmp_path / "out") == ["a.bvh.trc", "a.c3d.trc", "b.trc"]
 
 
+def test_two_files_of_one_name_are_refused(takes: Path, tmp_path: Path) -> None:
+    mixed = two_persons(takes, tmp_path).parent
+    (tmp_path / "two_p0.bvh").write_text((takes / "wave" / "anna_0.bvh").read_text())
+    with pytest.raises(DatasetError, match=r"two_p0\.bvh: expected a name of its own, found two_p0\.trc a second time"):
+        convert(mixed, tmp_path / "out", format="trc")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_a_frame_is_one_recording_with_one_name(tmp_path: Path) -> None:
+    for frame in range(2):
+        people = [{"pose_keypoints_2d": [float(number % 7) for number in range(1, 76)]}]
+        (tmp_path / f"clip_{frame:012}_keypoints.json").write_text(json.dumps({"version": 1.3, "people": people}))
+    assert convert(tmp_path, tmp_path / "out", format="npz").files == [tmp_path / "out" / "clip.npz"]
+
+
+def test_a_folder_of_tables_whose_columns_are_said(tmp_path: Path) -> None:
+    (tmp_path / "walk.csv").write_text("Bild,Punkt,rechts,hoch,vor\n0,a,1,2,3\n0,b,1,2,3\n1,a,1,2,3\n1,b,1,2,4\n")
+    columns = "frame=Bild,joint=Punkt,x=rechts,y=hoch,z=vor"
+    done = convert(tmp_path, tmp_path / "out", format="npz", columns=columns, fps=50)
+    assert done.files == [tmp_path / "out" / "walk.npz"]
+
+
+def test_a_damaged_file_of_an_archive_can_be_left_out(takes: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "takes.zip", "w") as file:
+        file.write(takes / "wave" / "anna_0.bvh", "a.bvh")
+        file.write(takes / "wave" / "anna_0.bvh", "b.bvh")
+    data = bytearray((tmp_path / "takes.zip").read_bytes())
+    data[data.rfind(b"MOTION")] ^= 1
+    (tmp_path / "takes.zip").write_bytes(data)
+    with pytest.raises(DatasetError, match=r"b\.bvh: expected an undamaged file"):
+        convert(tmp_path / "takes.zip", tmp_path / "out", format="trc")
+    done = convert(tmp_path / "takes.zip", tmp_path / "out", format="trc", skip_unreadable=True)
+    assert files_of(tmp_path / "out") == ["a.trc"] and [name for name, _ in done.left_out] == ["b.bvh"]
+
+
 @pytest.fixture
 def flawed(takes: Path, tmp_path: Path) -> Path:
     """A folder of a good file and a bad one."""
@@ -140,7 +175,7 @@ def test_nothing_is_left_of_what_fails(flawed: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "target", "options", "error", "message"),
     [
-        ("takes", "out.bvh", {}, SettingsError, "expected one file to write .*out.bvh, found 18: --format NAME"),
+        ("takes", "out.bvh", {}, SettingsError, "expected one file to write .*out.bvh, found 18; with format= "),
         ("takes", "out", {"format": "fbx"}, SettingsError, "unknown format 'fbx' to write: expected one of .*bvh"),
         ("takes/wave/anna_0.bvh", "out.fbx", {}, SettingsError, "expected a file to write that ends in one of .*.bvh"),
         ("takes/nobody.bvh", "out.bvh", {}, ReadError, "expected a motion file, found nothing"),
@@ -273,6 +308,8 @@ def test_info_shows_what_joints_would_be_made_of(run: Run, takes: Path) -> None:
     ("arguments", "status", "message"),
     [
         (["takes", "--toml"], 2, "--toml and --map-to go with --skeleton"),
+        (["kinect20", "--skeleton", "--toml", "--json"], 2, "--toml goes without --json and --map-to"),
+        (["nobody", "--skeleton", "--map-to", "cmu"], 1, "unknown skeleton 'cmu'"),
         (["kinect20", "--skeleton", "--map-to", "cmu31"], 1, "--map-to: expected recordings, found a skeleton alone"),
         (["nobody", "--skeleton"], 1, "nobody: expected a motion file, found nothing"),
         (["nobody.toml", "--skeleton"], 1, "nobody.toml: expected a TOML skeleton"),
@@ -281,6 +318,21 @@ def test_info_shows_what_joints_would_be_made_of(run: Run, takes: Path) -> None:
 def test_info_says_what_it_cannot_show(run: Run, arguments: list[str], status: int, message: str) -> None:
     found, _, err = run("info", *arguments)
     assert found == status and message in err
+
+
+def test_info_takes_what_a_file_does_not_say(run: Run, tmp_path: Path) -> None:
+    np.save(tmp_path / "walk.npy", np.ones((4, 2, 3)))
+    status, _, err = run("info", tmp_path / "walk.npy")
+    assert status == 1 and "expected the frame rate" in err
+    status, out, _ = run("info", tmp_path / "walk.npy", "--fps", "20", "--json")
+    assert status == 0 and json.loads(out)["fps"] == 20
+    (tmp_path / "walk.csv").write_text("Bild,Punkt,rechts,hoch,vor\n0,LSHO,1,2,3\n0,RSHO,1,2,3\n")
+    told = ("--columns", "frame=Bild,joint=Punkt,x=rechts,y=hoch,z=vor", "--fps", "20")
+    status, out, _ = run("info", tmp_path / "walk.csv", "--skeleton", "--toml", *told)
+    assert status == 0 and 'left_arm = ["LSHO"]' in out
+    write_dataset(tmp_path / "data", read(tmp_path / "walk.npy", fps=20))
+    status, _, err = run("info", tmp_path / "data", "--fps", "20")
+    assert status == 2 and "are of motion files, found a dataset" in err
 
 
 def test_info_gives_one_toml_for_one_skeleton(run: Run, takes: Path, tmp_path: Path) -> None:

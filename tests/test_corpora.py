@@ -63,6 +63,16 @@ def test_hdm05_names(tmp_path: Path) -> None:
     ]
 
 
+def test_hdm05_in_one_folder_keeps_its_classes(tmp_path: Path) -> None:
+    names = [
+        "cuts/HDM_bd_squat1Reps_001_120.amc",
+        "cuts/HDM_bd_clap1Reps_001_120.amc",
+        "mine/HDM_bd_juggle_001_120.amc",
+    ]
+    recordings = found("hdm05", tmp_path, dict.fromkeys(names, ""))
+    assert [each.label for each in recordings] == ["clap1Reps", "squat1Reps", "mine"]
+
+
 def test_hdm05_merges_130_classes_into_65(tmp_path: Path) -> None:
     assert len(hdm05.CLASSES_65) == 130 and len(set(hdm05.CLASSES_65.values())) == 65
     assert sum(len(several.split()) for several in hdm05.MERGED.values()) == 130  # none twice

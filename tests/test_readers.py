@@ -11,6 +11,7 @@ import pytest
 import motionprint
 from motionprint.errors import DatasetError, ReadError
 from motionprint.readers import AMBIGUOUS, READERS, Source, motion_names, read, read_all, read_from
+from motionprint.store import write_dataset
 
 ASF = """:units
   length 1.0
@@ -90,6 +91,17 @@ def test_a_folder_and_an_archive_give_every_motion_in_them(folder, archive):
     with Source.open(archive) as source:
         assert list(motion_names(source)) == ["sub/run.bvh", "sub/wave.json", "walk.amc"]
         assert read_from(source, "sub/run.bvh")[0].source == "sub/run.bvh"
+
+
+def test_a_data_set_in_a_folder_is_passed_over(folder):
+    [sequence] = read(folder / "sub" / "run.bvh")
+    write_dataset(folder / "data", [sequence])
+    (folder / "alone").mkdir()
+    (folder / "alone" / "positions.npy").write_bytes((folder / "data" / "positions.npy").read_bytes())
+    with Source.open(folder) as source:
+        assert list(motion_names(source)) == ["alone/positions.npy", "sub/run.bvh", "sub/wave.json", "walk.amc"]
+    with Source.open(folder / "data") as source:
+        assert list(motion_names(source)) == []
 
 
 def test_one_damaged_file_of_a_folder_is_named(folder):

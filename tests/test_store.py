@@ -759,7 +759,7 @@ def test_a_data_set_is_described_by_its_figures(folder: Path) -> None:
 
 def test_a_motion_file_is_described_by_its_figures(tmp_path: Path) -> None:
     skeleton = SKELETONS["kinect20"]
-    positions = np.zeros((6, 20, 3))
+    positions = np.full((6, 20, 3), [0.0, 0.0, 2.0])  # a joint at (0, 0, 0) would be missing
     positions[:, skeleton.joint_names.index("head"), 1] = 1.7
     path = tmp_path / "x.json"
     path.write_text(json.dumps({"file_name": "x", "skeletons": positions.tolist()}))

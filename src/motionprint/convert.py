@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from motionprint.errors import DatasetError, ReadError, SettingsError, SkeletonMismatchError
 from motionprint.progress import Report
-from motionprint.readers import ReadSettings, Source, open_files, read_from
+from motionprint.readers import ReadSettings, Source, open_files, read_from, recording_name
 from motionprint.rigs import map_to as onto
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
@@ -57,7 +57,7 @@ def convert(
         A file, a folder, an archive, or a file in an archive.
     target
         The file to write, in the format of its extension; with ``format`` a folder, in which files are called as in the
-        source (with their extensions, where they differ in nothing else).
+        source (with their extensions, where they differ in nothing else); a recording of one file a frame has one name.
     format
         The format to write, one of `WRITERS` by name.
     overwrite
@@ -80,7 +80,7 @@ def convert(
     SkeletonMismatchError
         If a recording has not what ``map_to`` needs.
     DatasetError
-        If a file to write exists, or no file can be converted.
+        If a file to write exists, two files would have one name, or no file can be converted.
     """
     settings = ReadSettings(skeleton, unit, fps, up, None if columns is None else str(columns))
     joints = None if map_to is None else Skeleton.resolve(map_to)
@@ -90,38 +90,43 @@ def convert(
     folder = target.parent if format is None else target
     if os.path.lexists(folder) and not folder.is_dir():
         raise DatasetError(f"{folder}: expected a folder to write into, found a file")
-    with open_files(source) as (opened, found):
+    with open_files(source, settings) as (opened, found):
         names = list(found)
         if format is None and len(names) > 1:
             raise SettingsError(
-                f"{source}: expected one file to write {target}, found {len(names)}: --format NAME writes"
+                f"{source}: expected one file to write {target}, found {len(names)}; with format= (--format) it is a "
+                "folder for all of them"
             )
         wanted = [PurePosixPath(target.name)] if format is None else _mirrored(names, writer)
         for file in wanted:
             if os.path.lexists(folder / file) and not overwrite:
                 raise DatasetError(f"{folder / file}: exists; --overwrite replaces it")
-        made: list[Path] = []
+        made: dict[Path, None] = {}
         left_out: list[tuple[str, str]] = []
         with new_files(folder, overwrite) as building:
             for number, (name, file) in enumerate(zip(names, wanted, strict=True), start=1):
                 try:
                     persons = _encoded(opened, name, settings, joints, allow_missing, writer)
-                except (ReadError, SkeletonMismatchError, SettingsError) as error:
+                except (ReadError, DatasetError, SkeletonMismatchError, SettingsError) as error:
                     if not skip_unreadable:
                         raise
                     left_out.append((name, str(error)))
                     persons = []
                 for person, data in enumerate(persons):
                     each = file if len(persons) == 1 else file.with_stem(f"{file.stem}_p{person}")
+                    if folder / each in made:
+                        raise DatasetError(
+                            f"{opened.label(name)}: expected a name of its own, found {each} a second time"
+                        )
                     (building / each).parent.mkdir(parents=True, exist_ok=True)
                     (building / each).write_bytes(data)
-                    made.append(folder / each)
+                    made[folder / each] = None
                 if report is not None:
                     report(number, len(names), "converting")
             if not made:
                 why = f"; the first, {left_out[0][0]}: {left_out[0][1]}" if left_out else ": nobody in them"
                 raise DatasetError(f"{source}: none of {len(names)} files can be converted{why}")
-    return Converted(made, left_out)
+    return Converted(list(made), left_out)
 
 
 def _writer(target: Path, format: str | None) -> Writer:
@@ -138,12 +143,12 @@ def _writer(target: Path, format: str | None) -> Writer:
 
 def _mirrored(names: Sequence[str], writer: Writer) -> list[PurePosixPath]:
     """The names of the files to write: those read with another ending, or another one more where two would be one."""
-    stems = Counter(str(PurePosixPath(name).with_suffix("")) for name in names)
+    stems = Counter(recording_name(name) for name in names)
     extension = writer.EXTENSIONS[0]
     return [
         PurePosixPath(stem + extension) if stems[stem] == 1 else PurePosixPath(name + extension)
         for name in names
-        for stem in [str(PurePosixPath(name).with_suffix(""))]
+        for stem in [recording_name(name)]
     ]
 
 

@@ -23,16 +23,21 @@ from motionprint.cli.reading import reading_options
 )
 @click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be read or written, and go on.")
 @quiet_option
-def command(source: Path, target: Path, quiet: bool, **options: Any) -> None:
+def command(source: Path, target: Path, format: str | None, quiet: bool, **options: Any) -> None:
     """Write the motion file SOURCE as TARGET, in the format of its extension.
 
     With --format, SOURCE may be a folder or an archive too, and TARGET is a folder. Of several persons in a file each
     becomes a file, NAME_p0, NAME_p1, ...
     """
     from motionprint.convert import convert
+    from motionprint.writers import WRITERS
 
+    if format is not None and format not in WRITERS:
+        raise click.UsageError(f"--format: found {format!r}, expected one of {', '.join(WRITERS)}")
+    if options["allow_missing"] and options["map_to"] is None:
+        raise click.UsageError("--allow-missing goes with --map-to")
     with progress(quiet) as report:
-        done = convert(source, target, report=report, **options)
+        done = convert(source, target, format=format, report=report, **options)
     for name, reason in done.left_out:
         click.echo(f"left out: {name}: {reason}")
     first = str(done.files[0])

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from motionprint.cli.reading import reading_options_but_skeleton
 from motionprint.cli.tables import print_facts
 
 LISTED = 20
@@ -22,21 +23,32 @@ LISTED = 20
 )
 @click.option("--toml", "as_toml", is_flag=True, help="With --skeleton: print it as a TOML file to edit and hand over.")
 @click.option("--map-to", metavar="SKELETON", help="With --skeleton: show too what the joints of that one are made of.")
-def command(path: Path, as_json: bool, skeleton: bool, as_toml: bool, map_to: str | None) -> None:
-    """Say what PATH is: a motion file, a data set folder, or a run folder."""
+@reading_options_but_skeleton
+def command(path: Path, as_json: bool, skeleton: bool, as_toml: bool, map_to: str | None, **reading: Any) -> None:
+    """Say what PATH is: a motion file, a data set folder, or a run folder.
+
+    --fps, --unit, --up and --columns are of motion files.
+    """
+    if not skeleton and (as_toml or map_to is not None):
+        raise click.UsageError("--toml and --map-to go with --skeleton")
+    if as_toml and (as_json or map_to is not None):
+        raise click.UsageError("--toml goes without --json and --map-to")
+    from motionprint.readers import ReadSettings
+
+    settings = ReadSettings(**reading)
     if skeleton:
         from motionprint.cli.skeletons import show_skeletons
 
-        show_skeletons(path, as_toml=as_toml, as_json=as_json, map_to=map_to)
+        show_skeletons(path, settings, as_toml=as_toml, as_json=as_json, map_to=map_to)
         return
-    if as_toml or map_to is not None:
-        raise click.UsageError("--toml and --map-to go with --skeleton")
     if (path / "config.json").is_file():
         facts = _run_facts(path)
     else:
         from motionprint.store.describe import describe
 
-        facts = describe(path)
+        facts = describe(path, settings)
+    if facts["kind"] in ("dataset", "run") and any(reading.values()):
+        raise click.UsageError(f"--fps, --unit, --up and --columns are of motion files, found a {facts['kind']}")
     if as_json:
         click.echo(json.dumps(facts, default=str))
         return

@@ -10,30 +10,41 @@ import click
 
 from motionprint.cli.choices import UNITS
 
-__all__ = ["reading_options"]
+__all__ = ["reading_options", "reading_options_but_skeleton"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+_OPTIONS = {
+    "fps": click.option(
+        "--fps", type=click.FloatRange(min=0, min_open=True), help="Frames/s, where the files do not say or err."
+    ),
+    "unit": click.option("--unit", type=click.Choice(UNITS), help="Length unit, where the files do not say."),
+    "up": click.option("--up", type=click.Choice(["x", "y", "z"]), help="The axis that points up, likewise."),
+    "skeleton": click.option(
+        "--skeleton",
+        type=click.Path(path_type=Path),
+        help="The ASF of AMC files that lie without one; for markers and tables a skeleton's name or TOML file; for "
+        "any format a TOML file of body parts.",
+    ),
+    "columns": click.option(
+        "--columns",
+        metavar="WHICH",
+        help="What a table's columns are: frame=Frame,joint=Marker,x=X,y=Y,z=Z, or a TOML file.",
+    ),
+}
+"""The fields of `ReadSettings`."""
+
+
 def reading_options(command: Command) -> Command:
-    """Adds ``--fps``, ``--unit``, ``--up``, ``--skeleton`` and ``--columns``: the fields of `ReadSettings`."""
-    options = (
-        click.option(
-            "--fps", type=click.FloatRange(min=0, min_open=True), help="Frames/s, where the files do not say or err."
-        ),
-        click.option("--unit", type=click.Choice(UNITS), help="Length unit, where the files do not say."),
-        click.option("--up", type=click.Choice(["x", "y", "z"]), help="The axis that points up, likewise."),
-        click.option(
-            "--skeleton",
-            type=click.Path(path_type=Path),
-            help="The ASF of AMC files that lie without one; for markers and tables a skeleton's name or TOML file.",
-        ),
-        click.option(
-            "--columns",
-            metavar="WHICH",
-            help="What a table's columns are: frame=Frame,joint=Marker,x=X,y=Y,z=Z, or a TOML file.",
-        ),
-    )
-    for option in reversed(options):
+    """Adds ``--fps``, ``--unit``, ``--up``, ``--skeleton`` and ``--columns``."""
+    for option in reversed(_OPTIONS.values()):
         command = option(command)
+    return command
+
+
+def reading_options_but_skeleton(command: Command) -> Command:
+    """The same without ``--skeleton``, for a command to which that word means something else."""
+    for name, option in reversed(_OPTIONS.items()):
+        command = command if name == "skeleton" else option(command)
     return command

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from motionprint.readers import ReadSettings
     from motionprint.sequence import SkeletonSequence
     from motionprint.skeleton import Skeleton
 
@@ -19,12 +20,13 @@ _COLOURS = ("green", "red", "cyan", "magenta", "yellow")
 """Of the body parts, in the order of ``BODY_PARTS``."""
 
 
-def show_skeletons(path: Path, *, as_toml: bool, as_json: bool, map_to: str | None) -> None:
+def show_skeletons(path: Path, settings: ReadSettings, *, as_toml: bool, as_json: bool, map_to: str | None) -> None:
     """Print the skeleton of a built-in name, a TOML, a run, a data set, or of each rig among motion files."""
     from motionprint.errors import SettingsError
     from motionprint.skeleton import Skeleton
 
-    found = _skeletons(path)
+    target = None if map_to is None else Skeleton.resolve(map_to)
+    found = _skeletons(path, settings)
     if as_toml:
         if len(found) > 1:
             raise SettingsError(f"{path}: expected recordings of one skeleton, found {len(found)}: name one file")
@@ -45,11 +47,11 @@ def show_skeletons(path: Path, *, as_toml: bool, as_json: bool, map_to: str | No
                 f"body parts: not known from these names; `motionprint info {path} --skeleton --toml > body.toml` "
                 "writes a file to complete, and --skeleton body.toml hands it over"
             )
-        if map_to is not None:
-            _print_mapping(example, Skeleton.resolve(map_to), path)
+        if target is not None:
+            _print_mapping(example, target, path)
 
 
-def _skeletons(path: Path) -> dict[Skeleton, SkeletonSequence | None]:
+def _skeletons(path: Path, settings: ReadSettings) -> dict[Skeleton, SkeletonSequence | None]:
     """The skeletons at a path, each with a recording of it where there is one."""
     from motionprint.skeleton import SKELETONS, Skeleton
     from motionprint.store.dataset import FILES, open_dataset
@@ -68,7 +70,7 @@ def _skeletons(path: Path) -> dict[Skeleton, SkeletonSequence | None]:
     from motionprint.readers import read_all
 
     found: dict[Skeleton, SkeletonSequence | None] = {}
-    for sequence in read_all(path):
+    for sequence in read_all(path, settings):
         found.setdefault(sequence.skeleton, sequence)
     return found
 

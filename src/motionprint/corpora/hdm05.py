@@ -4,7 +4,8 @@ Müller, Röder, Clausen, Eberhardt, Krüger, Weber, "Documentation Mocap Databa
 Universität Bonn, 2007.
 
 Files are called ``CLASS/HDM_ACTOR_CLASS_NNN_120.amc``, with the actors' ``HDM_ACTOR.asf`` at the top; one clip ends in
-``.AMC``. The class is the folder's name, or, where a file lies alone, the one within the file's name.
+``.AMC``. The class is the folder's name, or, where a file lies alone or with others in a folder that is no class of
+the 130, the one within the file's name.
 
 There are 130 classes, many of which differ in the number of repetitions, the first foot or the side one starts from.
 `classes=65` merges these, as Cho and Chen, "Classifying and Visualizing Motion Capture Sequences Using Deep Neural
@@ -135,7 +136,7 @@ def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
         found = _FILE.fullmatch(file)
         if found is None:
             continue
-        label = folder or found["action"]
+        label = _label(folder, found["action"])
         if options.classes == 65:
             if label not in CLASSES_65:
                 raise DatasetError(f"{source.label(name)}: expected one of the 130 classes, found {label!r}")
@@ -148,6 +149,11 @@ def recordings(source: Source | None, options: Options) -> Iterator[Recording]:
             subject=found["actor"].lower(),
             extra={"repetition": int(found["repetition"])},
         )
+
+
+def _label(folder: str, action: str) -> str:
+    """The folder's name, unless only the name within the file's is one of the 130."""
+    return folder if folder in CLASSES_65 or (folder and action not in CLASSES_65) else action
 
 
 def protocols(index: pd.DataFrame) -> dict[str, list[Fold]]:

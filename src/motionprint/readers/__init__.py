@@ -110,6 +110,9 @@ AMBIGUOUS = (".json", ".txt", ".csv", ".tsv", ".mat", ".npz", ".npy", ".xml")
 SERIES: dict[str, Series] = {"openpose": openpose}
 """The formats of which a file holds one frame."""
 
+_DATA_SET = "prepare.json"
+"""What every data set folder holds beside its ``positions.npy``."""
+
 DEFAULT = ReadSettings()
 """What the files and their formats say."""
 
@@ -205,13 +208,18 @@ def motion_names(source: Source, settings: ReadSettings = DEFAULT) -> Iterator[s
     """The files of a source that are motion by their extension, or, where that says little, by their content too.
 
     Of a recording that is written as one file a frame the first one stands for all. A table that has half or more of
-    the columns that ``settings.columns`` names for positions is motion.
+    the columns that ``settings.columns`` names for positions is motion. What lies in a data set folder is none: its
+    ``positions.npy`` holds all recordings without saying where one ends.
     """
     extensions = tuple(extension for reader in READERS.values() for extension in reader.EXTENSIONS)
     begun: set[str] = set()
-    for name in source.names():
+    names = source.names()
+    data_sets = {name.removesuffix(_DATA_SET) for name in names if f"/{name}".endswith(f"/{_DATA_SET}")}
+    for name in names:
         lower = name.lower()
         if not lower.endswith(extensions) or (series := series_of(name)) in begun:
+            continue
+        if name.removesuffix("positions.npy") in data_sets:
             continue
         if not lower.endswith(AMBIGUOUS) or _is_motion(source.read_bytes(name), lower, settings):
             if series is not None:

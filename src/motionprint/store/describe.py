@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from motionprint.errors import DatasetError
-from motionprint.readers import Source, motion_names, read_all, refused
+from motionprint.readers import DEFAULT, ReadSettings, Source, motion_names, read_all, refused
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import BODY_PARTS, Skeleton
 from motionprint.store.dataset import FILES, MotionDataset, open_dataset
@@ -16,11 +16,11 @@ from motionprint.store.dataset import FILES, MotionDataset, open_dataset
 __all__ = ["describe", "describe_dataset", "describe_sequence"]
 
 
-def describe(path: str | Path) -> dict[str, Any]:
+def describe(path: str | Path, settings: ReadSettings = DEFAULT) -> dict[str, Any]:
     """What there is at a path: a data set folder, or a file, folder or archive of recordings.
 
     ``kind`` says which: `dataset`, `recording` (a file of one person), `recordings` (several, by name). Values are
-    numbers, strings, lists and dicts, ready for JSON.
+    numbers, strings, lists and dicts, ready for JSON. ``settings`` are of motion files.
 
     Raises
     ------
@@ -34,10 +34,12 @@ def describe(path: str | Path) -> dict[str, Any]:
         return describe_dataset(open_dataset(found))
     if found.is_dir():
         with Source.open(found) as source:
-            if next(motion_names(source), None) is None:
+            if next(motion_names(source, settings), None) is None:
                 others = refused.summary(source.names()) or "none of them"
                 raise DatasetError(f"{path}: expected a data set folder, a run folder or motion files, found {others}")
-    each = [describe_sequence(sequence) for sequence in read_all(found)]  # one after another: frames are not kept
+    each = [
+        describe_sequence(sequence) for sequence in read_all(found, settings)
+    ]  # one after another: frames are not kept
     if len(each) == 1:
         return {"kind": "recording", "path": str(path), "persons": 1, **each[0]}
     skeletons: dict[str, dict[str, Any]] = {}
