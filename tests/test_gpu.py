@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from torch import nn
 from motionprint.batches import Packing
 from motionprint.evaluation import embed, read_prints
 from motionprint.networks import RecurrentLayers
-from motionprint.store import open_dataset
+from motionprint.store import open_dataset, write_dataset
 from motionprint.training import load_run, pretrain
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here (PyTorch finds no CUDA device)")
@@ -78,6 +79,23 @@ def test_training_follows_the_cpu(few: Path, tmp_path: Path, exact: None) -> Non
     for device in ("cpu", "cuda"):
         pretrain(few, tmp_path / device, changes=SMALL, steps=20, device=device)
     np.testing.assert_allclose(_log(tmp_path / "cuda"), _log(tmp_path / "cpu"), rtol=2e-3)
+
+
+def test_missing_values_and_the_encoders_hiding_are_those_of_the_cpu(few: Path, tmp_path: Path, exact: None) -> None:
+    holes = []
+    for number, sequence in enumerate(open_dataset(few)):
+        positions = np.array(sequence.positions)
+        positions[np.random.default_rng(number).random(positions.shape[:2]) < 0.2] = np.nan
+        holes.append(replace(sequence, positions=positions))
+    write_dataset(tmp_path / "holes", holes)
+    changes = {**SMALL, "encoder_hide_joints": 0.5, "encoder_hide_frames": 0.3}
+    found = []
+    for device in ("cpu", "cuda"):
+        pretrain(tmp_path / "holes", tmp_path / device, changes=changes, steps=10, device=device)
+        embed(load_run(tmp_path / device, device), [tmp_path / "holes"], tmp_path / f"{device}.parquet")
+        found.append(read_prints(tmp_path / f"{device}.parquet")[1])
+    np.testing.assert_allclose(_log(tmp_path / "cuda"), _log(tmp_path / "cpu"), rtol=2e-3)
+    np.testing.assert_allclose(found[1], found[0], atol=1e-3)
 
 
 def test_a_run_is_repeated_and_taken_up_again(few: Path, tmp_path: Path, exact: None) -> None:
