@@ -141,8 +141,8 @@ def test_a_damaged_file_of_an_archive_can_be_left_out(takes: Path, tmp_path: Pat
     data[data.rfind(b"MOTION")] ^= 1
     (tmp_path / "takes.zip").write_bytes(data)
     with pytest.raises(DatasetError, match=r"b\.bvh: expected an undamaged file"):
-        convert(tmp_path / "takes.zip", tmp_path / "out", format="trc")
-    done = convert(tmp_path / "takes.zip", tmp_path / "out", format="trc", skip_unreadable=True)
+        convert(tmp_path / "takes.zip", tmp_path / "out", format="trc", strict=True)
+    done = convert(tmp_path / "takes.zip", tmp_path / "out", format="trc")
     assert files_of(tmp_path / "out") == ["a.trc"] and [name for name, _ in done.left_out] == ["b.bvh"]
 
 
@@ -159,14 +159,14 @@ def flawed(takes: Path, tmp_path: Path) -> Path:
 
 def test_nothing_is_left_of_what_fails(flawed: Path, tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"b\.bvh:\d+: "):
-        convert(flawed, tmp_path / "deep" / "out", format="trc")
+        convert(flawed, tmp_path / "deep" / "out", format="trc", strict=True)
     assert not (tmp_path / "deep").exists()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.trc").write_text("mine")
     with pytest.raises(ReadError):
-        convert(flawed, tmp_path / "out", format="trc", overwrite=True)
+        convert(flawed, tmp_path / "out", format="trc", overwrite=True, strict=True)
     assert files_of(tmp_path / "out") == ["a.trc"] and (tmp_path / "out" / "a.trc").read_text() == "mine"
-    done = convert(flawed, tmp_path / "out", format="trc", overwrite=True, skip_unreadable=True)
+    done = convert(flawed, tmp_path / "out", format="trc", overwrite=True)
     assert done.files == [tmp_path / "out" / "a.trc"] and (tmp_path / "out" / "a.trc").read_text() != "mine"
     [(name, reason)] = done.left_out
     assert name == "b.bvh" and "b.bvh:" in reason
@@ -194,7 +194,10 @@ def test_nothing_is_left_of_what_fails(flawed: Path, tmp_path: Path) -> None:
         ("takes/wave/anna_0.bvh", "out.bvh", {"map_to": "cmu"}, SettingsError, "unknown skeleton 'cmu'"),
         ("takes/wave/anna_0.bvh", "x.bvh", {"allow_missing": True}, SettingsError, "expected map_to with it"),
         ("takes/wave/anna_0.bvh", "out.bvh", {"fps": -1}, SettingsError, "expected fps= to be a positive number"),
-        ("flawed/b.bvh", "out.bvh", {"skip_unreadable": True}, DatasetError, "none of 1 files can .*, b.bvh: "),
+        ("flawed/b.bvh", "out", {"format": "bvh"}, DatasetError, "none of 1 files can .*, b.bvh: "),
+        ("flawed/b.bvh", "out.bvh", {}, ReadError, "b.bvh:.*: expected"),
+        ("flawed/a.bvh", "flawed/a.bvh", {"overwrite": True}, DatasetError, "expected another file to write than"),
+        ("flawed", "flawed", {"format": "bvh", "overwrite": True}, DatasetError, "expected another file to write than"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_said_and_nothing_written(
@@ -230,7 +233,7 @@ def test_a_file_of_a_data_set_is_not_replaced(takes: Path, tmp_path: Path) -> No
 
 def test_the_command(run: Run, takes: Path, tmp_path: Path) -> None:
     status, out, _ = run("convert", takes, tmp_path / "out", "--format", "trc", "--quiet")
-    assert status == 0 and out == f"{tmp_path / 'out' / 'march' / 'anna_0.trc'} and 17 more files\n"
+    assert status == 0 and out == f"{tmp_path / 'out' / 'march' / 'anna_0.trc'} and 17 more\n"
     status, _, err = run("convert", takes, tmp_path / "out", "--format", "trc", "--quiet")
     assert (
         status == 1

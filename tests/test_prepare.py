@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -299,7 +300,7 @@ def test_mixed_skeletons_are_refused_by_their_joints(source: Path, tmp_path: Pat
         ("folder", {"source": None}, DatasetError, "folder: expected a source"),
         ("folder", {"fps": -1.0}, SettingsError, "found -1"),
         ("synthetic", {}, SettingsError, "synthetic: is generated: expected no source"),
-        ("synthetic", {"source": None, "fps": 60.0}, SettingsError, "synthetic: is generated: expected no source, fps"),
+        ("synthetic", {"source": None, "fps": 60.0}, SettingsError, "synthetic: is generated: expected no source, and nothing"),
     ],
 )
 def test_what_is_asked_wrongly_is_said(
@@ -420,3 +421,41 @@ def test_an_archive_that_leads_out_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="evil"):
         prepare("folder", tmp_path / "x.zip", tmp_path / "data")
     assert left_behind(tmp_path) == ["x.zip"]
+
+
+def test_segments_of_a_file_are_read_by_one_process(tmp_path):
+    from motionprint.corpora import Recording
+    from motionprint.prepare import RECORDINGS, _tasks
+
+    def recording(name, source):
+        return Recording(name=name, source=source, read=list)
+
+    (tmp_path / "a").write_bytes(b"x" * (5 << 20))
+    (tmp_path / "b").write_bytes(b"x")
+    with Source.open(tmp_path) as source:
+        recordings = [recording(f"a{number}", "a") for number in range(2 * RECORDINGS)] + [recording("b", "b")]
+        assert [len(pickle.loads(task)) for task in _tasks(recordings, source)] == [2 * RECORDINGS, 1]
+
+
+def test_labels_that_a_file_holds_itself_are_kept(tmp_path):
+    positions = np.random.default_rng(0).normal(size=(4, 3, 3)).astype(np.float32)
+    (tmp_path / "files").mkdir()
+    for name, label in (("a", "walk"), ("b", "run")):
+        np.savez(tmp_path / "files" / f"{name}.npz", positions=positions, fps=30.0, label=label, subject="anna")
+    summary = prepare("folder", tmp_path / "files", tmp_path / "data")
+    assert summary.unlabelled == 0
+    dataset = open_dataset(tmp_path / "data")
+    assert dataset.labels == ["walk", "run"] and dataset.subjects == ["anna", "anna"]
+    assert json.loads((tmp_path / "data" / "prepare.json").read_text())["unlabelled"] == 0
+
+
+def test_tables_that_are_no_motion_are_named(tmp_path):
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "walk.csv").write_text(
+        "time,a_x,a_y,a_z,b_x,b_y,b_z,c_x,c_y,c_z\n" + "".join(f"{n / 10},1,2,3,4,5,6,7,8,9\n" for n in range(3))
+    )
+    (tmp_path / "files" / "prices.csv").write_text("a,b,c\n1,2,3\n")
+    (tmp_path / "files" / "notes.md").write_text("nothing")
+    (tmp_path / "files" / "labels.csv").write_text("file,label\nwalk.csv,walk\n")
+    summary = prepare("folder", tmp_path / "files", tmp_path / "data")
+    assert summary.sequences == 1 and summary.passed_over == ["prices.csv"]

@@ -43,7 +43,7 @@ def convert(
     columns: str | Path | None = None,
     map_to: Skeleton | str | Path | None = None,
     allow_missing: bool = False,
-    skip_unreadable: bool = False,
+    strict: bool = False,
     report: Report | None = None,
 ) -> Converted:
     """Write a motion file, or all motion files of a folder or archive, in another format.
@@ -66,15 +66,15 @@ def convert(
         What the files do not say: see `ReadSettings`.
     map_to, allow_missing
         The skeleton that all are brought onto: see `motionprint.rigs.map_to`.
-    skip_unreadable
-        Leave out files that cannot be read or written, by name and reason, in place of stopping at the first.
+    strict
+        With ``format``: stop at the first file that cannot be read or written, in place of leaving it out by name.
     report
         Called with (done, total, text) after each file.
 
     Raises
     ------
     ReadError
-        If a file cannot be read.
+        If the file cannot be read; of several, where ``strict``.
     SettingsError
         If the format is none, or cannot hold a recording; the text begins with the file.
     SkeletonMismatchError
@@ -98,9 +98,12 @@ def convert(
                 "folder for all of them"
             )
         wanted = [PurePosixPath(target.name)] if format is None else _mirrored(names, writer)
+        read = _on_disk(opened, names)
         for file in wanted:
             if os.path.lexists(folder / file) and not overwrite:
                 raise DatasetError(f"{folder / file}: exists; --overwrite replaces it")
+            if _identity(folder / file) in read:
+                raise DatasetError(f"{folder / file}: expected another file to write than the one that is read")
         made: dict[Path, None] = {}
         left_out: list[tuple[str, str]] = []
         with new_files(folder, overwrite) as building:
@@ -108,7 +111,7 @@ def convert(
                 try:
                     persons = _encoded(opened, name, settings, joints, allow_missing, writer)
                 except (ReadError, DatasetError, SkeletonMismatchError, SettingsError) as error:
-                    if not skip_unreadable:
+                    if strict or format is None:
                         raise
                     left_out.append((name, str(error)))
                     persons = []
@@ -127,6 +130,21 @@ def convert(
                 why = f"; the first, {left_out[0][0]}: {left_out[0][1]}" if left_out else ": nobody in them"
                 raise DatasetError(f"{source}: none of {len(names)} files can be converted{why}")
     return Converted(list(made), left_out)
+
+
+def _on_disk(source: Source, names: Sequence[str]) -> set[tuple[int, int]]:
+    """Which files are read: what no file to write may be."""
+    paths = [source.path] if source.path.is_file() else [source.path / name for name in names]
+    return {found for path in paths if (found := _identity(path)) is not None}
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and number of a file, whatever it is called; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _writer(target: Path, format: str | None) -> Writer:

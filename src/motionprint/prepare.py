@@ -28,7 +28,7 @@ from motionprint.fanout import ordered
 from motionprint.persons import HOW
 from motionprint.persons import persons as as_sequences
 from motionprint.progress import Report
-from motionprint.readers import series_of
+from motionprint.readers import AMBIGUOUS, series_of
 from motionprint.readers.refused import refused_by_name
 from motionprint.readers.refused import summary as summary_of_refused
 from motionprint.readers.source import Source
@@ -89,6 +89,10 @@ class Prepared:
     """Sequences with NaN."""
     protocols: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """Protocol -> for each fold how many sequences train and test."""
+    unlabelled: int = 0
+    """Sequences without a label."""
+    passed_over: list[str] = field(default_factory=list)
+    """Files of the corpus `folder` whose endings motion shares with other things, and whose content is none."""
     across: dict[str, list[int]] = field(default_factory=dict)
     """Protocol -> for each fold how many sequences that test equal one that trains, number for number."""
 
@@ -212,8 +216,11 @@ def prepare(
             protocols = {name: folds for name, folds in chosen.protocols(index).items() if folds}
             own = labels_from(opened, options) if chosen.name == "folder" and opened is not None else "corpus"
             how = labels or own
-            summary = _summary(Path(out), chosen, recordings, kept, index, protocols, how)
-            record = _record(chosen, opened, options, recordings, summary, kept, kept.journal.note)
+            others = _others(opened, recordings)
+            unknown = [name for name in others if name.lower().endswith(AMBIGUOUS) and name not in (how, "labels.csv")]
+            over = unknown if chosen.name == "folder" else []
+            summary = _summary(Path(out), chosen, recordings, kept, index, protocols, how, over)
+            record = _record(chosen, opened, options, others, summary, kept, kept.journal.note)
             kept.writer.finish(protocols, record, index)
     return summary
 
@@ -223,7 +230,7 @@ def _check(corpus: Corpus, source: str | Path | None, options: Options, jobs: in
         raise DatasetError(f"{corpus.name}: expected a source: a folder or archive with {corpus.layout}")
     told = replace(options, map_to=None, allow_missing=False)
     if not corpus.needs_source and (source is not None or told != Options()):
-        raise SettingsError(f"{corpus.name}: is generated: expected no source, fps, unit, labels or skeleton for it")
+        raise SettingsError(f"{corpus.name}: is generated: expected no source, and nothing said of files, for it")
     if options.labels is not None and corpus.labels is None:
         raise SettingsError(f"labels: {corpus.name} takes them from its own files, found {options.labels!r}")
     if options.classes is not None and options.classes not in corpus.classes:
@@ -247,6 +254,7 @@ def _summary(
     index: pd.DataFrame,
     protocols: Protocols,
     labels: str,
+    passed_over: list[str],
 ) -> Prepared:
     assert kept.writer.skeleton is not None
     return Prepared(
@@ -267,6 +275,8 @@ def _summary(
         protocols={
             name: [(len(fold["train"]), len(fold["test"])) for fold in folds] for name, folds in protocols.items()
         },
+        unlabelled=int(index["label"].isna().sum()),
+        passed_over=passed_over,
         across=across(index, protocols),
     )
 
@@ -352,8 +362,12 @@ def _results(
 def _tasks(recordings: Sequence[Recording], source: Source | None) -> Iterator[bytes]:
     """How to read a few recordings, for another process. As bytes, which nobody opens on the way."""
     task: list[Read] = []
-    total = 0
+    total, last = 0, None
     for recording in recordings:
+        if task and recording.source == last:  # a segment of the same file: whoever reads it has the rest of it
+            task.append(_how(recording))
+            continue
+        last = recording.source
         stamp = None if source is None else source.stamp(recording.source)
         size = 0 if stamp is None else stamp[0]
         if task and (len(task) == RECORDINGS or total + size > BYTES):
@@ -495,8 +509,8 @@ class _Kept:
             yield replace(
                 sequence,
                 name=name,
-                label=recording.label,
-                subject=recording.subject,
+                label=sequence.label if recording.label is None else recording.label,
+                subject=sequence.subject if recording.subject is None else recording.subject,
                 source=recording.source,
                 extra=_plain({**sequence.extra, **recording.extra}),
             )
@@ -568,7 +582,7 @@ def _record(
     corpus: Corpus,
     source: Source | None,
     options: Options,
-    recordings: list[Recording],
+    others: list[str],
     summary: Prepared,
     kept: _Kept,
     command: str | None,
@@ -594,20 +608,23 @@ def _record(
             "sequences": len(at_origin),
             "names": list(at_origin)[:_NAMED],
         },
-        "unlabelled": sum(recording.label is None for recording in recordings),
-        "other_files": _other_files(source, recordings),
+        "unlabelled": summary.unlabelled,
+        "other_files": _other_files(others),
     }
 
 
-def _other_files(source: Source | None, recordings: list[Recording]) -> dict[str, Any]:
+def _others(source: Source | None, recordings: list[Recording]) -> list[str]:
     """What lay in the source and was not taken for a recording."""
     taken = {recording.source for recording in recordings}
     series = {series_of(name) for name in taken}  # the other frames of a recording are taken with the first
-    others = [
+    return [
         name
         for name in ([] if source is None else source.names())
         if name not in taken and (series_of(name) is None or series_of(name) not in series)
     ]
+
+
+def _other_files(others: list[str]) -> dict[str, Any]:
     kinds = Counter(PurePosixPath(name).suffix.lower() or "without suffix" for name in others)
     return {"files": len(others), "kinds": dict(sorted(kinds.items())), "names": others[:_NAMED]}
 

@@ -21,13 +21,13 @@ from motionprint.cli.reading import reading_options
 @click.option(
     "--allow-missing", is_flag=True, help="With --map-to: joints that a rig does not have become missing values."
 )
-@click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be read or written, and go on.")
+@click.option("--strict", is_flag=True, help="With --format: stop at the first file that cannot be converted.")
 @quiet_option
 def command(source: Path, target: Path, format: str | None, quiet: bool, **options: Any) -> None:
     """Write the motion file SOURCE as TARGET, in the format of its extension.
 
-    With --format, SOURCE may be a folder or an archive too, and TARGET is a folder. Of several persons in a file each
-    becomes a file, NAME_p0, NAME_p1, ...
+    With --format, SOURCE may be a folder or an archive too, and TARGET is a folder; files that cannot be converted are
+    left out and named. Of several persons in a file each becomes a file, NAME_p0, NAME_p1, ...
     """
     from motionprint.convert import convert
     from motionprint.writers import WRITERS
@@ -41,4 +41,4 @@ def command(source: Path, target: Path, format: str | None, quiet: bool, **optio
     for name, reason in done.left_out:
         click.echo(f"left out: {name}: {reason}")
     first = str(done.files[0])
-    click.echo(first if len(done.files) == 1 else f"{first} and {len(done.files) - 1} more files")
+    click.echo(first if len(done.files) == 1 else f"{first} and {len(done.files) - 1} more")

@@ -86,6 +86,12 @@ def command(
         raise click.UsageError(f"{corpus} needs a SOURCE: {CORPORA[corpus].layout}")
     if source is not None and not CORPORA[corpus].needs_source:
         raise click.UsageError(f"{corpus} is generated and takes no SOURCE, found {source}")
+    if options["allow_missing"] and options["map_to"] is None:
+        raise click.UsageError("--allow-missing goes with --map-to")
+    known = CORPORA[corpus].classes
+    if options["classes"] is not None and options["classes"] not in known:
+        expected = " or ".join(map(str, known)) or f"none, since {corpus} leaves no choice"
+        raise click.UsageError(f"--classes: found {options['classes']}, expected {expected}")
     if options["scheduler"] is not None and options["jobs"] > 1:
         raise click.UsageError("--scheduler takes no --jobs: its workers read")
     if skip_unreadable:
@@ -114,5 +120,8 @@ def _print_summary(summary: Prepared) -> None:
             counts = ", ".join(map(str, folds))
             of = "" if len(folds) == 1 else f" (of {len(folds)} folds)"
             click.echo(f"duplicates: {protocol}{of}: {counts} that test equal one that trains")
+    if summary.passed_over:
+        named = ", ".join(summary.passed_over[:3]) + (", ..." if len(summary.passed_over) > 3 else "")
+        click.echo(f"passed over: {len(summary.passed_over)} files that are no motion by their content: {named}")
     if summary.missing_values:
         click.echo(f"missing: {summary.missing_values} values in {summary.missing_sequences} sequences")

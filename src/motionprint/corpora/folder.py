@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from string import Formatter
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from motionprint.corpora.corpus import Corpus, Options, Recording
 from motionprint.corpora.tables import Row, Table, read_table
@@ -138,10 +139,16 @@ def _how(source: Source, files: list[str], options: Options) -> str:
     return "subfolders" if words else "none"
 
 
+_found: WeakKeyDictionary[Source, tuple[Options, list[str]]] = WeakKeyDictionary()
+"""The motion files of the sources that are open: finding them looks into every file whose ending says little."""
+
+
 def _files(source: Source, options: Options) -> list[str]:
     if source.is_single:
         return source.names()
-    return list(motion_names(source, options.reading()))
+    if source not in _found or _found[source][0] != options:
+        _found[source] = (options, list(motion_names(source, options.reading())))
+    return _found[source][1]
 
 
 def _said(source: Source, files: list[str], options: Options) -> dict[str, list[_Said]]:
