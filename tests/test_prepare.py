@@ -300,7 +300,12 @@ def test_mixed_skeletons_are_refused_by_their_joints(source: Path, tmp_path: Pat
         ("folder", {"source": None}, DatasetError, "folder: expected a source"),
         ("folder", {"fps": -1.0}, SettingsError, "found -1"),
         ("synthetic", {}, SettingsError, "synthetic: is generated: expected no source"),
-        ("synthetic", {"source": None, "fps": 60.0}, SettingsError, "synthetic: is generated: expected no source, and nothing"),
+        (
+            "synthetic",
+            {"source": None, "fps": 60.0},
+            SettingsError,
+            "synthetic: is generated: expected no source, and nothing",
+        ),
     ],
 )
 def test_what_is_asked_wrongly_is_said(
@@ -425,7 +430,7 @@ def test_an_archive_that_leads_out_is_refused(tmp_path: Path) -> None:
 
 def test_segments_of_a_file_are_read_by_one_process(tmp_path):
     from motionprint.corpora import Recording
-    from motionprint.prepare import RECORDINGS, _tasks
+    from motionprint.prepare.reading import RECORDINGS, tasks
 
     def recording(name, source):
         return Recording(name=name, source=source, read=list)
@@ -434,7 +439,7 @@ def test_segments_of_a_file_are_read_by_one_process(tmp_path):
     (tmp_path / "b").write_bytes(b"x")
     with Source.open(tmp_path) as source:
         recordings = [recording(f"a{number}", "a") for number in range(2 * RECORDINGS)] + [recording("b", "b")]
-        assert [len(pickle.loads(task)) for task in _tasks(recordings, source)] == [2 * RECORDINGS, 1]
+        assert [len(pickle.loads(task)) for task in tasks(recordings, source)] == [2 * RECORDINGS, 1]
 
 
 def test_labels_that_a_file_holds_itself_are_kept(tmp_path):

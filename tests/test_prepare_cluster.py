@@ -58,7 +58,7 @@ def test_a_cluster_writes_the_same_bytes(
 ) -> None:
     """By a path that only holds where it is given: it is also what messages have."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("motionprint.prepare.RECORDINGS", 3)
+    monkeypatch.setattr("motionprint.prepare.reading.RECORDINGS", 3)
     calls: dict[str | None, list[Any]] = {}
     for scheduler in (None, elsewhere.scheduler_address):
         seen = calls.setdefault(scheduler, [])
@@ -93,7 +93,7 @@ def test_amc_files_find_their_skeleton_on_a_cluster(
     (tmp_path / "rig").mkdir()
     (tmp_path / "rig" / "body.asf").write_text(asf)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("motionprint.prepare.RECORDINGS", 2)
+    monkeypatch.setattr("motionprint.prepare.reading.RECORDINGS", 2)
     for scheduler in (None, elsewhere.scheduler_address):
         out = f"data-{scheduler is None}"
         prepare("folder", "takes", out, skeleton="rig/body.asf", command="c", scheduler=scheduler)
@@ -116,7 +116,7 @@ def test_what_fails_on_a_cluster(source: Path, elsewhere: Any, tmp_path: Path, m
 def test_a_lost_cluster_keeps_what_was_read(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And without a cluster it goes on, with the same bytes."""
     prepare("folder", source, tmp_path / "whole", command="c")
-    monkeypatch.setattr("motionprint.prepare.RECORDINGS", 1)
+    monkeypatch.setattr("motionprint.prepare.reading.RECORDINGS", 1)
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as cluster:

@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 
-from motionprint import prepare as prepare_module
 from motionprint.errors import DatasetError, ReadError
-from motionprint.prepare import prepare
+from motionprint.prepare import prepare, reading
 from motionprint.readers import read_from
 from motionprint.store import open_dataset
 from motionprint.store.atomic import unfinished_folder
@@ -363,7 +362,7 @@ def test_one_at_a_time(source: Path, tmp_path: Path) -> None:
 def test_a_process_that_ends_is_said_and_what_was_read_is_kept(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepare_module, "RECORDINGS", 4)
+    monkeypatch.setattr(reading, "RECORDINGS", 4)
 
     def report(done: int, total: int | None, text: str) -> None:
         children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")

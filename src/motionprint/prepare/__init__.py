@@ -5,38 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 import platform
-import shutil
 import warnings
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 import motionprint
 from motionprint.corpora import CORPORA
 from motionprint.corpora.corpus import Corpus, Options, Recording, mapped, refuse_repeated
 from motionprint.corpora.folder import labels_from
-from motionprint.errors import DatasetError, MotionprintError, SettingsError, SkeletonMismatchError
-from motionprint.fanout import ordered
+from motionprint.errors import DatasetError, SettingsError
 from motionprint.persons import HOW
-from motionprint.persons import persons as as_sequences
+from motionprint.prepare.kept import Kept, LeftOut, keeping, plain
+from motionprint.prepare.reading import results
 from motionprint.progress import Report
 from motionprint.readers import AMBIGUOUS, series_of
 from motionprint.readers.refused import refused_by_name
 from motionprint.readers.refused import summary as summary_of_refused
 from motionprint.readers.source import Source
-from motionprint.sequence import SkeletonSequence
-from motionprint.skeleton import Skeleton
 from motionprint.store.atomic import unfinished_folder
-from motionprint.store.journal import Entry, Journal
-from motionprint.store.writer import DatasetWriter, Protocols, across, duplicates
+from motionprint.store.writer import Protocols, across, duplicates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,22 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["LeftOut", "Prepared", "prepare"]
 
 
-RECORDINGS = 16
-"""Recordings that make a task for another process at most."""
-BYTES = 4 << 20
-"""Bytes of their files, but for a single one that is larger."""
-
 _NAMED = 100
 """How many names of a kind ``prepare.json`` lists where only their number matters."""
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A recording that is not in the data set."""
-
-    name: str
-    source: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -201,12 +179,12 @@ def prepare(
     with unfinished_folder(out, overwrite, inputs=inputs) as unfinished, _open(source) as opened:
         recordings = _recordings(chosen, opened, options if scheduler is None else _anywhere(options))
         work = _work(chosen, opened, options, recordings)
-        with _kept(
+        with keeping(
             unfinished, out, work, call, resume, len(recordings), report, chosen, persons or chosen.persons
         ) as kept:
             done = kept.journal.done
-            with closing(_results(recordings[done:], opened, scheduler, jobs)) as results:
-                for number, result in enumerate(results, start=done + 1):
+            with closing(results(recordings[done:], opened, scheduler, jobs)) as found:
+                for number, result in enumerate(found, start=done + 1):
                     kept.take(recordings[number - 1], result)
                     if report is not None:
                         report(number, len(recordings), "reading")
@@ -250,7 +228,7 @@ def _summary(
     out: Path,
     corpus: Corpus,
     recordings: list[Recording],
-    kept: _Kept,
+    kept: Kept,
     index: pd.DataFrame,
     protocols: Protocols,
     labels: str,
@@ -326,7 +304,7 @@ def _work(corpus: Corpus, source: Source | None, options: Options, recordings: l
         if path is not None and os.path.isfile(path):
             files.update(f"{path}\0{os.stat(path).st_size}\0{os.stat(path).st_mtime_ns}\0".encode())
     for recording in recordings:
-        said = [recording.name, recording.source, recording.label, recording.subject, _plain(recording.extra)]
+        said = [recording.name, recording.source, recording.label, recording.subject, plain(recording.extra)]
         files.update(json.dumps(said).encode())
     return {
         **{f"version of {name}": version for name, version in _versions().items()},
@@ -335,238 +313,6 @@ def _work(corpus: Corpus, source: Source | None, options: Options, recordings: l
         **vars(options),
         "files and labels": files.hexdigest(),
     }
-
-
-# ---- reading -----------------------------------------------------------------------------------------------------
-
-
-Read = Callable[[], list[SkeletonSequence]]
-Result = list[SkeletonSequence] | MotionprintError
-
-
-def _results(
-    recordings: Sequence[Recording], source: Source | None, scheduler: str | None, jobs: int
-) -> Generator[Result, None, None]:
-    """What each recording gave, in their order; it does not depend on who reads."""
-    if not recordings:
-        return
-    if scheduler is None and jobs == 1:
-        yield from (_read(_how(recording)) for recording in recordings)
-        return
-    tasks = _tasks(recordings, source)
-    with closing(ordered(_read_there, tasks, scheduler, jobs=min(jobs, len(recordings)), packages=("scipy",))) as found:
-        for results in found:
-            yield from results
-
-
-def _tasks(recordings: Sequence[Recording], source: Source | None) -> Iterator[bytes]:
-    """How to read a few recordings, for another process. As bytes, which nobody opens on the way."""
-    task: list[Read] = []
-    total, last = 0, None
-    for recording in recordings:
-        if task and recording.source == last:  # a segment of the same file: whoever reads it has the rest of it
-            task.append(_how(recording))
-            continue
-        last = recording.source
-        stamp = None if source is None else source.stamp(recording.source)
-        size = 0 if stamp is None else stamp[0]
-        if task and (len(task) == RECORDINGS or total + size > BYTES):
-            yield pickle.dumps(task)
-            task, total = [], 0
-        task.append(_how(recording))
-        total += size
-    yield pickle.dumps(task)
-
-
-def _how(recording: Recording) -> Read:
-    """How to read it; what is left out beforehand is not read."""
-    return recording.read if recording.left_out is None else _nobody
-
-
-def _nobody() -> list[SkeletonSequence]:
-    return []
-
-
-def _read(read: Read) -> Result:
-    """The sequences of a recording, or why it cannot be read; a setting that it has no use for is the user's error."""
-    try:
-        return read()
-    except SettingsError:
-        raise
-    except MotionprintError as error:
-        return error
-
-
-def _read_there(task: bytes) -> list[Result]:
-    reads: list[Read] = pickle.loads(task)
-    return [_read(read) for read in reads]
-
-
-# ---- what is kept ------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _kept(
-    unfinished: Path,
-    out: str | Path,
-    work: dict[str, Any],
-    call: str,
-    resume: bool,
-    total: int,
-    report: Report | None,
-    corpus: Corpus,
-    persons: str,
-) -> Iterator[_Kept]:
-    """What is written of the recordings, with what an earlier prepare has left; for a later one if this one fails."""
-    useless = False
-    try:
-        with (
-            Journal(unfinished / "journal.jsonl", work, call, what=str(out), resume=resume) as journal,
-            DatasetWriter(unfinished / "dataset", resume=resume) as writer,
-        ):
-            kept = _Kept(writer, journal, corpus, persons)
-            try:
-                kept.restore(report)
-                yield kept
-            except BaseException as error:
-                useless = kept.useless or not journal.done
-                if not useless:
-                    error.add_note(f"{journal.done} of {total} recordings are kept: --resume goes on with them")
-                raise
-    finally:
-        if useless:
-            shutil.rmtree(unfinished / "dataset", ignore_errors=True)
-            (unfinished / "journal.jsonl").unlink(missing_ok=True)
-
-
-class _Kept:
-    """Writes what can be used, counts what is missing, and remembers what was left out and why.
-
-    Each recording makes an entry of the journal, and all but the frames comes from these entries: it is the same
-    whether they were made now or by an earlier prepare.
-    """
-
-    def __init__(self, writer: DatasetWriter, journal: Journal, corpus: Corpus, persons: str) -> None:
-        self.writer = writer
-        self.journal = journal
-        self.corpus = corpus
-        self.persons = persons
-        self.useless = False
-        """Whether a later prepare could not go on either."""
-        self.left_out: list[LeftOut] = []
-        self.missing_values = 0
-        self.missing_sequences = 0
-        self.points_at_origin: Counter[str] = Counter()
-
-    def restore(self, report: Report | None) -> None:
-        """Take over what an earlier prepare has done, as far as it is whole."""
-        skeleton, first = None, ""
-        for entry in self.journal.entries():
-            if "skeleton" in entry:
-                skeleton, first = Skeleton.from_dict(entry["skeleton"]), entry["source"]
-            if entry["rows"] and (skeleton is None or not self.writer.restore(skeleton, first, entry["rows"])):
-                break
-            self._count(entry)
-            if report is not None:
-                report(self.journal.done + 1, None, "checking what was read before")
-
-    def take(self, recording: Recording, result: Result) -> None:
-        """Write what a recording gave."""
-        entry: Entry = {"source": recording.source, "rows": [], "left_out": [], "missing": [], "at_origin": {}}
-        began = not len(self.writer)
-        if isinstance(result, MotionprintError):
-            entry["left_out"].append((recording.name, " ".join(str(result).split())))
-        elif not result:
-            entry["left_out"].append((recording.name, recording.left_out or "nobody in it"))
-        else:
-            for sequence in self._persons(recording, result, entry):
-                self._write(sequence, entry)
-        if began and entry["rows"]:
-            assert self.writer.skeleton is not None
-            entry["skeleton"] = self.writer.skeleton.to_dict()
-        self.writer.flush()
-        self.journal.add(entry)
-        self._count(entry)
-
-    def _persons(
-        self, recording: Recording, result: list[SkeletonSequence], entry: Entry
-    ) -> Iterator[SkeletonSequence]:
-        """The sequences of a recording that can be used, as they are called in the data set."""
-        ghosts = self.corpus.ghosts(result)
-        for number, why in ghosts.items():
-            entry["left_out"].append((f"{recording.name}_p{result[number].person}", why))
-        try:
-            sequences = as_sequences([each for number, each in enumerate(result) if number not in ghosts], self.persons)
-        except (DatasetError, SkeletonMismatchError) as error:
-            entry["left_out"].append((recording.name, " ".join(str(error).split())))
-            return
-        for sequence in sequences:
-            name = recording.name if len(sequences) == 1 else f"{recording.name}_p{sequence.person}"
-            reason = _unusable(sequence)
-            if reason is not None:
-                entry["left_out"].append((name, reason))
-                continue
-            yield replace(
-                sequence,
-                name=name,
-                label=sequence.label if recording.label is None else recording.label,
-                subject=sequence.subject if recording.subject is None else recording.subject,
-                source=recording.source,
-                extra=_plain({**sequence.extra, **recording.extra}),
-            )
-
-    def _write(self, sequence: SkeletonSequence, entry: Entry) -> None:
-        try:
-            self.writer.append(sequence)
-        except SkeletonMismatchError as error:
-            self.useless = True
-            raise DatasetError(
-                f"{error}; a data set has one skeleton: --map-to (map_to=) brings others onto it"
-            ) from error
-        entry["rows"].append(self.writer.last_row)
-        missing = int(np.isnan(sequence.positions).sum())
-        if missing:
-            entry["missing"].append(missing)
-        at_origin = int((sequence.positions == 0).all(axis=2).sum())
-        if at_origin:
-            entry["at_origin"][sequence.name] = at_origin
-
-    def _count(self, entry: Entry) -> None:
-        self.left_out += [LeftOut(name, entry["source"], reason) for name, reason in entry["left_out"]]
-        self.missing_values += sum(entry["missing"])
-        self.missing_sequences += len(entry["missing"])
-        self.points_at_origin.update(entry["at_origin"])
-
-    def require_some(self, where: str, strict: bool) -> None:
-        """Refuse a data set of nothing, and, where ``strict``, one without all that was found."""
-        if not len(self.writer):
-            self.useless = True
-            first = self.left_out[0]
-            raise DatasetError(
-                f"{where}: none of {self.journal.done} recordings can be used; the first, {first.source}: "
-                f"{first.reason}"
-            )
-        if strict and self.left_out:
-            first = self.left_out[0]
-            raise DatasetError(
-                f"{where}: strict: expected to use all of {self.journal.done} recordings, found "
-                f"{len(self.left_out)} to be left out; the first, {first.source}: {first.reason}"
-            )
-
-
-def _plain(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """A corpus's own columns as plain Python values: the same whether they went through JSON or not."""
-    plain: dict[str, Any] = json.loads(json.dumps(dict(extra), default=lambda value: value.item()))  # of NumPy's
-    return plain
-
-
-def _unusable(sequence: SkeletonSequence) -> str | None:
-    """Why a sequence cannot be used at all, or None."""
-    if len(sequence) < 2:
-        return f"{len(sequence)} frame{'s' * (len(sequence) != 1)}, expected at least 2"
-    if np.isnan(sequence.positions).all():
-        return "nothing recorded: all values are missing"
-    return None
 
 
 # ---- prepare.json ------------------------------------------------------------------------------------------------
@@ -584,7 +330,7 @@ def _record(
     options: Options,
     others: list[str],
     summary: Prepared,
-    kept: _Kept,
+    kept: Kept,
     command: str | None,
 ) -> dict[str, Any]:
     at_origin = kept.points_at_origin
