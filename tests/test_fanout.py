@@ -453,7 +453,7 @@ def test_a_run_and_sources_that_workers_cannot_use(run: Run, dataset: Path, thre
 
 
 def test_workers_refuse_other_weights_and_paths_that_lead_nowhere(run: Run, dataset: Path, tmp_path: Path) -> None:
-    how = embedding._How("states", None, None, None, None, None, 1)
+    how = embedding._How("states", None, None, ReadSettings(), 1)
     job, part = embedding._job(run, how), embedding._Range(0, "data", str(dataset), 40, open_dataset(dataset)[:3].index)
     assert embedding._work_there(job, part).recordings == 3
     with pytest.raises(CheckpointError, match=rf": expected the weights 0{{12}} of .*, found {run.model_hash[:12]}$"):
@@ -466,7 +466,7 @@ def test_workers_refuse_other_weights_and_paths_that_lead_nowhere(run: Run, data
 
 def test_a_worker_reads_a_data_set_that_was_replaced_anew(run: Run, tmp_path: Path) -> None:
     """A worker outlives commands; what it has opened may be another data set by the next one."""
-    how = embedding._How("states", None, None, None, None, None, 1)
+    how = embedding._How("states", None, None, ReadSettings(), 1)
     names, parts = [], []
     for recordings in (_recordings(2), _recordings(4)[2:]):
         write_dataset(tmp_path / "data", recordings, overwrite=True)
@@ -483,7 +483,7 @@ def test_a_worker_lists_files_once_for_every_command(
     run: Run, make_takes: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     takes = make_takes(tmp_path / "takes")
-    how = embedding._How("states", None, None, None, None, None, 1)
+    how = embedding._How("states", None, None, ReadSettings(), 1)
     job, part = embedding._job(run, how), embedding._Range(0, "takes", str(takes), files=("wave/anna_0.bvh",))
     source = embedding._source(job, part)
     assert len(source.names()) == 18
