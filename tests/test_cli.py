@@ -256,7 +256,7 @@ def test_prepare_says_what_it_made(invoke: Invoke, takes: Path, tmp_path: Path) 
     assert result.status == 0, result.err
     # ten joints and the root, five end sites
     first = f"{out}: 7 sequences, 0 classes, 0 subjects, 16 joints, 315 frames, 0.2 minutes"
-    assert result.out.splitlines() == [first, "duplicates: 1 groups of equal recordings (named in prepare.json)"]
+    assert result.out.splitlines() == [first, "duplicates: 1 group of equal recordings (named in prepare.json)"]
     assert result.err.splitlines()[-1].startswith("reading: 7/7")
     command = json.loads((out / "prepare.json").read_text())["command"]
     assert command == f"motionprint prepare folder {tmp_path / 'takes'} --out {out}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ def _print_summary(summary: Prepared) -> None:
     if len(summary.left_out) > LISTED:
         click.echo(f"left out: ... and {len(summary.left_out) - LISTED} more, all in prepare.json")
     if summary.duplicates:
-        click.echo(f"duplicates: {len(summary.duplicates)} groups of equal recordings (named in prepare.json)")
+        click.echo(f"duplicates: {_counted(summary.duplicates, 'group')} of equal recordings (named in prepare.json)")
     for protocol, folds in summary.across.items():
         if any(folds):
             counts = ", ".join(map(str, folds))
@@ -122,6 +123,10 @@ def _print_summary(summary: Prepared) -> None:
             click.echo(f"duplicates: {protocol}{of}: {counts} that test equal one that trains")
     if summary.passed_over:
         named = ", ".join(summary.passed_over[:3]) + (", ..." if len(summary.passed_over) > 3 else "")
-        click.echo(f"passed over: {len(summary.passed_over)} files that are no motion by their content: {named}")
+        click.echo(f"passed over, no motion by content: {_counted(summary.passed_over, 'file')}: {named}")
     if summary.missing_values:
         click.echo(f"missing: {summary.missing_values} values in {summary.missing_sequences} sequences")
+
+
+def _counted(things: Sequence[object], what: str) -> str:
+    return f"{len(things)} {what}{'s' * (len(things) != 1)}"
