@@ -39,7 +39,7 @@ def test_content_tells_whatever_the_name(tmp_path, title, content, name):
     with pytest.raises(ReadError) as caught:
         read(tmp_path / name)
     told = str(caught.value)
-    assert told.startswith(f"{tmp_path / name}: expected motion that can be read, found {title} is not read: ")
+    assert told.startswith(f"{tmp_path / name}: expected motion that can be read; {title} is not read: ")
     assert "\n" not in told
 
 

@@ -260,7 +260,7 @@ def format_of(data: bytes, name: str, file: str, settings: ReadSettings = DEFAUL
     if settings.columns is not None and name.lower().endswith(table.EXTENSIONS):
         return "table"
     if (other := refused.refused_by_content(data) or refused.refused_by_name(name)) is not None:
-        raise ReadError(f"expected motion that can be read, found {other}", file=file)
+        raise ReadError(f"expected motion that can be read; {other}", file=file)
     meant = [key for key, reader in READERS.items() if name.lower().endswith(reader.EXTENSIONS)]
     if len(meant) == 1:
         return meant[0]
