@@ -51,7 +51,7 @@ def test_the_extension_tells_where_the_content_does_not(tmp_path, extension):
         read(file)
     refused = refused_by_name(file.name)
     assert refused is not None
-    assert str(caught.value) == f"{file}: expected motion that can be read, found {refused}"
+    assert str(caught.value) == f"{file}: expected motion that can be read; {refused}"
 
 
 def test_no_format_is_both_read_and_refused():
