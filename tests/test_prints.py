@@ -19,7 +19,8 @@ import torch
 
 from motionprint.errors import DatasetError, ReadError, SettingsError, SkeletonMismatchError
 from motionprint.evaluation import Embedded, embed, encode, prints, read_prints
-from motionprint.readers import read
+from motionprint.readers import read, read_all
+from motionprint.rigs import map_to
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS, Skeleton
 from motionprint.store import write_dataset
@@ -436,6 +437,26 @@ def test_a_file_with_other_joints_is_refused_by_name(of_files: Run, folder: Path
 
 
 # ---- nothing half-written ------------------------------------------------------------------------------------------
+
+
+def test_recordings_of_other_rigs_are_brought_onto_the_runs_skeleton(
+    run: Run, takes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SkeletonMismatchError, match="expected the skeleton of 20 joints, found 16 joints"):
+        embed(run, [takes], tmp_path / "other.parquet")
+    with pytest.raises(
+        SkeletonMismatchError, match=r"march/anna_0: expected joints that tell where elbow_left, .* lie"
+    ):
+        embed(run, [takes], tmp_path / "mapped.parquet", map_rigs=True)
+    with pytest.raises(SettingsError, match="expected --map-rigs with --allow-missing, found --allow-missing alone"):
+        embed(run, [takes], tmp_path / "mapped.parquet", allow_missing=True)
+    done = embed(run, [takes], tmp_path / "mapped.parquet", map_rigs=True, allow_missing=True)
+    assert done.prints == 18 and done.counts.incomplete == 18
+    mapped = [map_to(each, run.skeleton, allow_missing=True) for each in read_all(takes)]
+    write_dataset(tmp_path / "data", mapped)
+    embed(run, [tmp_path / "data"], tmp_path / "data.parquet")
+    found, expected = (read_prints(tmp_path / f"{name}.parquet")[1] for name in ("mapped", "data"))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_an_existing_output_is_kept_unless_it_may_be_overwritten(run: Run, dataset: Path, tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ from motionprint.cli.reading import reading_options
 @click.option("--stride", type=click.FloatRange(min=0, min_open=True), help="Seconds from window to window [WINDOW].")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @reading_options
+@click.option("--map-rigs", is_flag=True, help="Bring recordings of other rigs onto the run's skeleton.")
+@click.option("--allow-missing", is_flag=True, help="With it: joints that a rig does not have become missing values.")
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -46,6 +48,8 @@ def command(
     window: float | None,
     stride: float | None,
     device: str,
+    map_rigs: bool,
+    allow_missing: bool,
     scheduler: str | None,
     quiet: bool,
     **reading: Any,
@@ -62,6 +66,8 @@ def command(
 
     if stride is not None and window is None:
         raise click.UsageError("--stride needs --window")
+    if allow_missing and not map_rigs:
+        raise click.UsageError("--allow-missing goes with --map-rigs")
     with progress(quiet) as report:
         done = embed(
             load_run(run, device),
@@ -71,6 +77,8 @@ def command(
             window=window,
             stride=stride,
             reading=ReadSettings(**reading),
+            map_rigs=map_rigs,
+            allow_missing=allow_missing,
             scheduler=scheduler,
             overwrite=overwrite,
             report=report,

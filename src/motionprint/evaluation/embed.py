@@ -29,6 +29,7 @@ from motionprint.preprocessing.time import windows
 from motionprint.progress import Report
 from motionprint.readers import DEFAULT, ReadSettings, open_files, read_from
 from motionprint.readers.source import Source
+from motionprint.rigs import map_to
 from motionprint.sequence import SkeletonSequence
 from motionprint.store import MotionDataset
 from motionprint.store.atomic import new_file
@@ -71,6 +72,8 @@ def embed(
     window: float | None = None,
     stride: float | None = None,
     reading: ReadSettings = DEFAULT,
+    map_rigs: bool = False,
+    allow_missing: bool = False,
     scheduler: str | None = None,
     overwrite: bool = False,
     report: Report | None = None,
@@ -81,6 +84,9 @@ def embed(
     one print a window of the training length instead. With it (seconds), every recording gives a print for each window,
     one every ``stride`` seconds (by default, a window). ``reading`` says of motion files what they do not say
     themselves: the same as when the run's data set was prepared.
+
+    With ``map_rigs`` recordings of other rigs are brought onto the run's skeleton, by what their joints' names mean
+    (`motionprint.rigs.map_to`); with ``allow_missing`` joints that a rig does not have are missing values.
 
     Missing values (NaN) reach the encoder as zero, the value of what is hidden. A window in which nothing was recorded
     gives no print. How often either happened stands in ``counts``.
@@ -95,18 +101,20 @@ def embed(
     Raises
     ------
     SkeletonMismatchError
-        If a recording has other joints than the run, naming those that differ.
+        If a recording has other joints than the run, naming those that differ, or cannot be brought onto its skeleton.
     DatasetError
         If a recording has no recorded joint, or no root, in any frame, no recording is found, ``out`` exists, or the
         cluster fails.
     SettingsError
-        If ``stride`` is given without ``window``, either is not above 0, the features are unknown, or the run or the
-        workers do not suit a cluster.
+        If ``stride`` is given without ``window``, ``allow_missing`` without ``map_rigs``, either number is not above 0,
+        the features are unknown, or the run or the workers do not suit a cluster.
     """
     require_known(features)
     if stride is not None and window is None:
         raise SettingsError("expected --window with --stride, found --stride alone")
-    how = _How(features, window, stride, reading, len(sources))
+    if allow_missing and not map_rigs:
+        raise SettingsError("expected --map-rigs with --allow-missing, found --allow-missing alone")
+    how = _How(features, window, stride, reading, len(sources), map_rigs, allow_missing)
     with new_file(out, overwrite=overwrite) as unfinished, ExitStack() as stack:
         opened: dict[str, MotionDataset | Source] = {}
         ranges = stack.enter_context(closing(_ranges(sources, how, opened)))
@@ -142,6 +150,8 @@ class _How:
     reading: ReadSettings
     sources: int
     """How many sources there are in all."""
+    map_rigs: bool = False
+    allow_missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -221,7 +231,8 @@ def _work(run: Run, how: _How, source: MotionDataset | Source, part: _Range) -> 
 
     def pieces() -> Iterator[Frames]:
         nonlocal recordings, last
-        for sequence in _sequences(source, how, part):
+        for recording in _sequences(source, how, part):
+            sequence = map_to(recording, run.skeleton, allow_missing=how.allow_missing) if how.map_rigs else recording
             recordings, last = recordings + 1, sequence.name
             if how.window is None:
                 ranges = run.recipe.pieces(sequence, counts)
