@@ -200,6 +200,6 @@ def test_damage_gives_an_error_or_a_recording_and_nothing_else(data):
         assert ntu._in_bulk(Lines(bytes(damaged), "a").data) is None or "bodies that are seen" in str(error)
     else:
         frames, slow = ntu._line_by_line(Lines(bytes(damaged), "a"))
-        np.testing.assert_equal([ntu._whole(seen, frames) for seen in slow.values()], bodies)
+        np.testing.assert_equal([ntu._whole(*seen, frames) for seen in slow.values()], bodies)
         for body in bodies:
             SkeletonSequence(body, 30, SKELETONS["kinect25"])

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,8 @@ _CHUNK = 4096  # frames at a time: bounds the memory that the matrices of a long
 def recognises(data: bytes) -> bool:
     """Whether this starts as an AMC does: comments, ``:KEYWORDS``, a frame's number, then a joint and its numbers."""
     head = data[:65536].removeprefix(b"\xef\xbb\xbf")
-    plain = b"\n".join(line for line in head.splitlines() if line.strip() and not line.lstrip().startswith(b"#"))
+    said = (line for line in head.splitlines() if line.strip() and not line.lstrip().startswith(b"#"))
+    plain = b"\n".join(islice(said, 64))
     if re.match(rb"\s*:(?:FULLY-SPECIFIED|DEGREES|RADIANS)\b", plain, re.IGNORECASE):
         return True
     return re.match(rb"(?:\s*:[^\n]*\n)*\s*\d+[ \t]*\n\s*[^\s\d:{\[]\S*[ \t]+[-+.\d]", plain) is not None

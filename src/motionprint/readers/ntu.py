@@ -50,8 +50,8 @@ _MAX_GROWTH = 8
 
 _START = re.compile(rb"(?:\xef\xbb\xbf)?\d{1,9}\s+(?:0\s+)*[1-9]\d?\s+\d+(?:[ \t]+\S+){9}\s+25\s")
 
-Bodies = dict[int, list[tuple[int, npt.NDArray[np.float32]]]]
-"""By ID, in the order in which they first appear: the frames in which a body is seen, and its (25, 3) metres there."""
+Bodies = dict[int, tuple[list[int], npt.NDArray[np.float32]]]
+"""By ID, in the order in which they first appear: the n frames in which a body is seen, and its (n, 25, 3) metres."""
 
 Word = tuple[int, list[bytes]]
 """The number of a line and its words."""
@@ -87,14 +87,14 @@ def parse(data: bytes, file: str) -> list[npt.NDArray[np.float32]]:
         raise ReadError(
             f"expected bodies that are seen, found {len(bodies)} in {frames} frames, most of which are empty", file=file
         )
-    return [_whole(seen, frames) for seen in bodies.values()]
+    return [_whole(*seen, frames) for seen in bodies.values()]
 
 
 def _line_by_line(text: Lines) -> tuple[int, Bodies]:
     """The frames, and each body: what `parse` gives before it is put together, or the ReadError."""
     rows = _Rows(text)
     frames = rows.count("the number of frames")
-    bodies: Bodies = {}
+    bodies: dict[int, list[tuple[int, npt.NDArray[np.float32]]]] = {}
     for frame in range(frames):
         for _ in range(rows.count(f"the number of bodies in frame {frame + 1} of {frames}")):
             line, identity = rows.body()
@@ -103,7 +103,10 @@ def _line_by_line(text: Lines) -> tuple[int, Bodies]:
                 raise text.error(f"expected each body once in frame {frame + 1}, found {identity} again", line)
             seen.append((frame, rows.joints()))
     rows.end(frames)
-    return frames, bodies
+    return frames, {
+        identity: ([frame for frame, _ in seen], np.stack([joints for _, joints in seen]))
+        for identity, seen in bodies.items()
+    }
 
 
 def _in_bulk(data: bytes) -> tuple[int, Bodies] | None:
@@ -135,10 +138,13 @@ def _in_bulk(data: bytes) -> tuple[int, Bodies] | None:
     positions = _table(rows) if rows else np.empty((0, 25, 3), np.float32)
     if positions is None:
         return None
-    bodies: Bodies = {}
-    for (frame, identity), joints in zip(seen, positions, strict=True):
-        bodies.setdefault(identity, []).append((frame, joints))
-    return frames, bodies
+    places: dict[int, list[int]] = {}
+    for place, (_, identity) in enumerate(seen):
+        places.setdefault(identity, []).append(place)
+    return frames, {
+        identity: ([seen[place][0] for place in chosen], positions[chosen] if len(places) > 1 else positions)
+        for identity, chosen in places.items()
+    }
 
 
 def _digits(word: bytes, most: int = 9) -> int:
@@ -174,11 +180,14 @@ def _table(rows: list[bytes]) -> npt.NDArray[np.float32] | None:
     return values.reshape(-1, 25, 3).astype(np.float32)
 
 
-def _whole(seen: list[tuple[int, npt.NDArray[np.float32]]], frames: int) -> npt.NDArray[np.float32]:
+def _whole(seen: list[int], positions: npt.NDArray[np.float32], frames: int) -> npt.NDArray[np.float32]:
     """A body over the whole recording, from the frames in which it was seen."""
-    positions = np.full((frames, len(_SKELETON), 3), np.nan, dtype=np.float32)
-    positions[[frame for frame, _ in seen]] = zeros_missing(np.stack([joints for _, joints in seen]))
-    return positions
+    known = zeros_missing(positions)
+    if len(seen) == frames:
+        return known
+    whole = np.full((frames, len(_SKELETON), 3), np.nan, dtype=np.float32)
+    whole[seen] = known
+    return whole
 
 
 class _Rows:
