@@ -40,7 +40,7 @@ from motionprint.skeleton import Skeleton
 from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.protocols import resolve
 from motionprint.training import Run, load_run
-from ranks import called, cosines, own_ranks
+from ranks import called, likeness
 
 FILL = 0.5
 """Seconds."""
@@ -99,21 +99,14 @@ def measure(run: Run, dataset: MotionDataset, share: float, seed: int) -> Iterat
         fitted, whole = prints(run, train), prints(run, recordings)
         scaler = Scaler.fit(fitted)
         probe = fit_probe("linear", fitted, np.array(train.labels))
-        among = cosines(whole, whole)
         for way in WAYS:
             recipe = replace(run.recipe, fill_gaps=FILL) if way == "points, filled" else run.recipe
             found = prints(replace(run, recipe=recipe), copies[way])
-            ranks = own_ranks(scaler.apply(found), scaler.apply(whole))
             yield {
                 "prints": name,
                 "way": way,
                 "share": share,
-                "cosine": float(np.diag(cosines(found, whole)).mean()),
-                "cosine_of_others": float(among[~np.eye(len(among), dtype=bool)].mean()),
-                "top1_plain": float(np.mean(own_ranks(found, whole) == 1)),
-                "top1": float(np.mean(ranks == 1)),
-                "mrr": float(np.mean(1 / ranks)),
-                "median_rank": float(np.median(ranks)),
+                **likeness(found, whole, scaler),
                 "linear_whole": accuracy(probe, whole, np.array(test.labels)),
                 "linear": accuracy(probe, found, np.array(test.labels)),
                 "n_train": len(train),

@@ -32,7 +32,7 @@ from motionprint.evaluation.rows import provenance
 from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.protocols import resolve
 from motionprint.training import Run, load_run
-from ranks import called, cosines, own_ranks
+from ranks import called, likeness
 
 
 def twins(dataset: MotionDataset) -> tuple[MotionDataset, MotionDataset, MotionDataset]:
@@ -58,17 +58,10 @@ def measure(run: Run, dataset: MotionDataset) -> Iterator[dict[str, Any]]:
     ):
         fitted, clean, noisy = prints(train), prints(optical), prints(depth)
         scaler = Scaler.fit(fitted)
-        ranks = own_ranks(scaler.apply(noisy), scaler.apply(clean))
         probe = fit_probe("linear", fitted, np.array(train.labels))
-        among = cosines(clean, clean)
         yield {
             "prints": name,
-            "top1_plain": float(np.mean(own_ranks(noisy, clean) == 1)),
-            "top1": float(np.mean(ranks == 1)),
-            "mrr": float(np.mean(1 / ranks)),
-            "median_rank": float(np.median(ranks)),
-            "cosine": float(np.diag(cosines(noisy, clean)).mean()),
-            "cosine_of_others": float(among[~np.eye(len(among), dtype=bool)].mean()),
+            **likeness(noisy, clean, scaler),
             "linear_optical": accuracy(probe, clean, np.array(optical.labels)),
             "linear_depth": accuracy(probe, noisy, np.array(depth.labels)),
             "n_train": len(train),

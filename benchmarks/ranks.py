@@ -1,4 +1,4 @@
-"""Which place the right print has among others, and what prints are called: shared by `missing.py` and `noise.py`."""
+"""How near prints are to the right ones, and what prints are called: shared by `missing.py` and `noise.py`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from motionprint.evaluation.probes import Scaler
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -24,6 +26,20 @@ def own_ranks(queries: Floats, gallery: Floats) -> npt.NDArray[np.int64]:
     """
     found = cosines(queries, gallery)
     return np.asarray((found >= np.diag(found)[:, None]).sum(axis=1))
+
+
+def likeness(found: Floats, whole: Floats, scaler: Scaler) -> dict[str, float]:
+    """How near each of (N, R) prints is to its own of (N, R) others, and how near those are to each other."""
+    ranks = own_ranks(scaler.apply(found), scaler.apply(whole))
+    among = cosines(whole, whole)
+    return {
+        "cosine": float(np.diag(cosines(found, whole)).mean()),
+        "cosine_of_others": float(among[~np.eye(len(among), dtype=bool)].mean()),
+        "top1_plain": float(np.mean(own_ranks(found, whole) == 1)),
+        "top1": float(np.mean(ranks == 1)),
+        "mrr": float(np.mean(1 / ranks)),
+        "median_rank": float(np.median(ranks)),
+    }
 
 
 def called(row: Mapping[str, Any]) -> str:

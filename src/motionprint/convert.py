@@ -15,7 +15,7 @@ from motionprint.rigs import map_to as onto
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 from motionprint.store.atomic import new_files
-from motionprint.writers import WRITERS, Writer, encode
+from motionprint.writers import WRITERS, Writer, encode, writer_of
 
 __all__ = ["Converted", "convert"]
 
@@ -152,9 +152,9 @@ def _writer(target: Path, format: str | None) -> Writer:
         if format not in WRITERS:
             raise SettingsError(f"unknown format {format!r} to write: expected one of {', '.join(WRITERS)}")
         return WRITERS[format]
-    for writer in WRITERS.values():
-        if target.name.lower().endswith(writer.EXTENSIONS):
-            return writer
+    writer = writer_of(target)
+    if writer is not None:
+        return writer
     known = ", ".join(extension for writer in WRITERS.values() for extension in writer.EXTENSIONS)
     raise SettingsError(f"{target}: expected a file to write that ends in one of {known}, or format= (--format)")
 

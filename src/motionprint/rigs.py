@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from motionprint.errors import SkeletonMismatchError
 from motionprint.sequence import SkeletonSequence
-from motionprint.skeleton import Skeleton
+from motionprint.skeleton import Skeleton, some
 
 __all__ = ["PLACES", "map_to", "mapping"]
 
@@ -127,7 +127,8 @@ def map_to(sequence: SkeletonSequence, target: Skeleton, *, allow_missing: bool 
     if missing and (not allow_missing or len(missing) == len(found)):
         raise SkeletonMismatchError(
             f"{sequence.name or sequence.source or 'sequence'}: expected joints that tell where "
-            f"{_some(missing)} of {target.name or 'the skeleton'} lie, found {_some(sequence.skeleton.joint_names)}"
+            f"{some(missing, 12)} of {target.name or 'the skeleton'} lie, "
+            f"found {some(sequence.skeleton.joint_names, 12)}"
             + ("; allow_missing (--allow-missing) makes them missing values" if len(missing) < len(found) else "")
         )
     numbers = {name: number for number, name in enumerate(sequence.skeleton.joint_names)}
@@ -191,13 +192,6 @@ class _Rig:
     def place(self, joint: int) -> Place | None:
         """The place that a joint stands for, if any."""
         return next((place for place, each in self.at.items() if each == joint), None)
-
-    def ancestors(self, joint: int) -> list[int]:
-        """The joint's parent, grandparent, ..., root."""
-        chain = []
-        while (joint := self.skeleton.parents[joint]) != -1:
-            chain.append(joint)
-        return chain
 
 
 # ---- names -------------------------------------------------------------------------------------------------------
@@ -313,26 +307,26 @@ def _between(wanted: _Rig, joint: int) -> tuple[list[int], Place, Place] | None:
     Below it must be of the joint's own side; where a trunk branches into hips or shoulders, or begins with a torso, it
     is their middle.
     """
-    above = next((each for each in wanted.ancestors(joint) if wanted.place(each) is not None), None)
+    above = next((each for each in wanted.skeleton.ancestors(joint) if wanted.place(each) is not None), None)
     side = wanted.words[joint][0]
     below = [
-        each for place, each in wanted.at.items() if place[0] == side and joint in wanted.ancestors(each)
+        each for place, each in wanted.at.items() if place[0] == side and joint in wanted.skeleton.ancestors(each)
     ]  # fmt: skip
     if above is None:  # a torso at the root, below which come neck and hips
         neck = wanted.at.get(("", "neck"))
-        if neck is None or joint not in wanted.ancestors(neck):
+        if neck is None or joint not in wanted.skeleton.ancestors(neck):
             return None
-        return wanted.ancestors(neck)[::-1], ("", "pelvis"), ("", "neck")
+        return wanted.skeleton.ancestors(neck)[::-1], ("", "pelvis"), ("", "neck")
     (start,) = (place for place, each in wanted.at.items() if each == above)
     if below:
-        nearest = min(below, key=lambda each: len(wanted.ancestors(each)))
-        chain = wanted.ancestors(nearest)
+        nearest = min(below, key=lambda each: len(wanted.skeleton.ancestors(each)))
+        chain = wanted.skeleton.ancestors(nearest)
         (end,) = (place for place, each in wanted.at.items() if each == nearest)
         return chain[: chain.index(above)][::-1], start, end
     for limb, middle in (("hip", "pelvis"), ("shoulder", "neck")):
         ends = [wanted.at.get((side, limb)) for side in ("left", "right")]
-        if not side and all(each is not None and joint in wanted.ancestors(each) for each in ends):
-            chain = [joint, *wanted.ancestors(joint)]
+        if not side and all(each is not None and joint in wanted.skeleton.ancestors(each) for each in ends):
+            chain = [joint, *wanted.skeleton.ancestors(joint)]
             return chain[: chain.index(above)][::-1], start, ("", middle)
     return None
 
@@ -366,7 +360,7 @@ def _along(
 
 def _path(own: _Rig, start: int | None, end: int | None) -> list[int]:
     """The joints between one and another below it; none where the tree does not lead from one to the other."""
-    if start is None or end is None or start not in (chain := own.ancestors(end)):
+    if start is None or end is None or start not in (chain := own.skeleton.ancestors(end)):
         return []
     return chain[: chain.index(start)][::-1]
 
@@ -380,7 +374,3 @@ def _bone_lengths(sequence: SkeletonSequence) -> npt.NDArray[np.float64]:
             known = bone[~np.isnan(bone)]
             lengths[joint] = np.median(known) if len(known) else 0.0
     return lengths
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")

@@ -102,6 +102,13 @@ class Skeleton:
         """The number of the root joint."""
         return self.parents.index(-1)
 
+    def ancestors(self, joint: int) -> list[int]:
+        """The numbers of a joint's parent, its parent, ..., and the root."""
+        chain = []
+        while (joint := self.parents[joint]) != -1:
+            chain.append(joint)
+        return chain
+
     @classmethod
     def from_tree(cls, joint_names: Sequence[str], parents: Sequence[int], name: str = "") -> Skeleton:
         """A skeleton whose body parts, pairs, hips and spine are derived from its names and its tree."""
@@ -191,7 +198,7 @@ class Skeleton:
         if len(self.body_parts) != len(BODY_PARTS):
             raise SettingsError(
                 "expected a skeleton with five body parts, found none derivable from its joint names "
-                f"({_some(self.joint_names)}): `motionprint info FILE --skeleton --toml > body.toml` writes a file to "
+                f"({some(self.joint_names)}): `motionprint info FILE --skeleton --toml > body.toml` writes a file to "
                 'complete, as in hips = ["LASI", "RASI"] [body_parts] left_arm = ["LSHO", "LELB"] right_arm = '
                 '["RSHO", "RELB"] left_leg = ["LKNE"] right_leg = ["RKNE"] trunk = ["C7", "LASI", "RASI"]; then '
                 "prepare anew with --skeleton body.toml"
@@ -266,23 +273,24 @@ class Skeleton:
         unknown = [name for name in other.joint_names if name not in self.joint_names]
         found = []
         if missing:
-            found.append(f"missing {_some(missing)}")
+            found.append(f"missing {some(missing)}")
         if unknown:
-            found.append(f"not expected {_some(unknown)}")
+            found.append(f"not expected {some(unknown)}")
         if not found:
             moved = [
                 a
                 for a, b, p, q in zip(self.joint_names, other.joint_names, self.parents, other.parents, strict=True)
                 if a != b or p != q
             ]
-            found.append(f"other order or parents at {_some(moved)}")
+            found.append(f"other order or parents at {some(moved)}")
         raise SkeletonMismatchError(
             f"{where}: expected the skeleton of {len(self)} joints, found {len(other)} joints: {'; '.join(found)}"
         )
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+def some(names: Sequence[str], most: int = 8) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _toml(path: str | Path) -> dict[str, Any]:
@@ -398,7 +406,7 @@ def _limbs(skeleton: Skeleton) -> list[int] | None:
     """The body part (0 to 4) of every joint, or None where an arm or a leg has no joint."""
     part = [-1] * len(skeleton)
     # parents before children, whatever the order in the file
-    order = sorted(range(len(skeleton)), key=lambda joint: len(_ancestors(skeleton, joint)))
+    order = sorted(range(len(skeleton)), key=lambda joint: len(skeleton.ancestors(joint)))
     for joint in order:
         side, limb, _ = _split(skeleton.joint_names[joint])
         parent = skeleton.parents[joint]
@@ -411,14 +419,6 @@ def _limbs(skeleton: Skeleton) -> list[int] | None:
     return part if {0, 1, 2, 3} <= set(part) else None
 
 
-def _ancestors(skeleton: Skeleton, joint: int) -> list[int]:
-    """A joint and all above it, up to the root."""
-    chain = [joint]
-    while skeleton.parents[chain[-1]] != -1:
-        chain.append(skeleton.parents[chain[-1]])
-    return chain
-
-
 def _hip(skeleton: Skeleton, leg: Sequence[int]) -> int:
     """The first joint of a leg; where the file names an upper leg, that one (its own origin is the hip)."""
     for joint in leg:
@@ -429,8 +429,8 @@ def _hip(skeleton: Skeleton, leg: Sequence[int]) -> int:
 
 def _spine(skeleton: Skeleton, parts: Sequence[Sequence[int]]) -> tuple[int, int] | None:
     """The root, and the joint from which both arms branch (or the neck or head where that is the root)."""
-    left = _ancestors(skeleton, parts[0][0])
-    right = set(_ancestors(skeleton, parts[1][0]))
+    left = [parts[0][0], *skeleton.ancestors(parts[0][0])]
+    right = {parts[1][0], *skeleton.ancestors(parts[1][0])}
     branch = next(joint for joint in left if joint in right)
     if branch == skeleton.root:
         high = re.compile("neck|head|chest|thorax", re.IGNORECASE)

@@ -89,7 +89,7 @@ def _print_tree(skeleton: Skeleton, title: str) -> None:
     for named, pair in (("left hip", "right hip"), skeleton.hips), (("low spine", "high spine"), skeleton.spine):
         for role, joint in zip(named, pair or (), strict=False):
             roles.setdefault(joint, []).append(role)
-    width = max(len(name) + 4 * _depth(skeleton, joint) for joint, name in enumerate(skeleton.joint_names))
+    width = max(len(name) + 4 * len(skeleton.ancestors(joint)) for joint, name in enumerate(skeleton.joint_names))
     branches: dict[int, Tree] = {}
     for joint in _parents_first(skeleton):
         name, part = skeleton.joint_names[joint], part_of.get(joint)
@@ -97,7 +97,7 @@ def _print_tree(skeleton: Skeleton, title: str) -> None:
         facts += [f"pair {skeleton.joint_names[pairs[joint]]}"] if joint in pairs else []
         facts += [role.upper() for role in roles.get(joint, [])]
         label = Text(name, style="bold" if joint in roles else "")
-        label.append(" " * (width - len(name) - 4 * _depth(skeleton, joint) + 2))
+        label.append(" " * (width - len(name) - 4 * len(skeleton.ancestors(joint)) + 2))
         label.append(", ".join(fact for fact in facts if fact), style=_COLOURS[part] if part is not None else "dim")
         parent = skeleton.parents[joint]
         branches[joint] = Tree(label) if parent == -1 else branches[parent].add(label)
@@ -125,13 +125,6 @@ def _print_mapping(example: SkeletonSequence | None, target: Skeleton, path: Pat
 
     rows = [(joint, made_of(parts)) for joint, parts in mapping(example, target).items()]
     print_table(f"\non {target.name or 'the skeleton'} (--map-to)", ["joint", "made of"], rows, left=2)
-
-
-def _depth(skeleton: Skeleton, joint: int) -> int:
-    depth = 0
-    while (joint := skeleton.parents[joint]) != -1:
-        depth += 1
-    return depth
 
 
 def _parents_first(skeleton: Skeleton) -> list[int]:

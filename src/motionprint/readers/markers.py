@@ -17,9 +17,9 @@ import numpy.typing as npt
 from motionprint.errors import ReadError
 from motionprint.readers.lines import MAX_JOINTS
 from motionprint.readers.settings import ReadSettings
-from motionprint.skeleton import Skeleton
+from motionprint.skeleton import Skeleton, some
 
-__all__ = ["distinct", "metres_of", "pick"]
+__all__ = ["distinct", "metres_of", "pick", "shown"]
 
 _UNITS = {
     **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), 0.001),
@@ -112,18 +112,17 @@ def pick(
     missing = [joint for joint in tree.joint_names if joint not in numbers]
     if missing:
         raise ReadError(
-            f"expected the markers of the skeleton {tree.name or 'given'}, found none called {_some(missing)}, but "
-            f"{_some(names)}",
+            f"expected the markers of the skeleton {tree.name or 'given'}, found none called {shown(missing)}, but "
+            f"{shown(names)}",
             file=file,
         )
     for joint in tree.joint_names:
         if len(numbers[joint]) > 1:
-            found = _some([names[number] for number in numbers[joint]])
+            found = shown([names[number] for number in numbers[joint]])
             raise ReadError(f"expected one marker called {joint}, found {found}: name them in full", file=file)
     return positions[:, [numbers[joint][0] for joint in tree.joint_names]], tree
 
 
-def _some(names: Sequence[str]) -> str:
-    """Up to eight names, printable and each in one piece."""
-    shown = ", ".join(name if name.isprintable() else ascii(name) for name in names[:8])
-    return shown + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+def shown(names: Sequence[str], most: int = 8) -> str:
+    """The first names of a file, printable and each in one piece, and how many more there are."""
+    return some([name if name.isprintable() else ascii(name) for name in names], most)

@@ -13,6 +13,7 @@ from typing import Any
 
 from motionprint.errors import ReadError, SettingsError
 from motionprint.readers.lines import MAX_JOINTS
+from motionprint.readers.markers import shown
 from motionprint.readers.settings import UNITS
 
 __all__ = ["BY_HEADER", "MAX_COLUMNS", "Columns", "Long", "Wide", "columns_of", "long_by_header", "place", "triples"]
@@ -208,7 +209,7 @@ def place(columns: Columns, header: Sequence[str], file: str, line: int) -> Wide
     if not joints:
         raise ReadError(
             "expected columns NAME_x, NAME_y, NAME_z of each joint, or frame, joint, x, y, z, found "
-            f"{_some(names)}; columns= says which is what",
+            f"{shown([name[:40] for name in names], _SHOWN)}; columns= says which is what",
             file=file,
             line=line,
         )
@@ -286,7 +287,7 @@ def _given(columns: Columns, names: Sequence[str], file: str, line: int) -> dict
 
 def _find(name: str, names: Sequence[str], file: str, line: int) -> int:
     if names.count(name) != 1:
-        found = "it twice" if name in names else f"{_some(names)}"
+        found = "it twice" if name in names else f"{shown([name[:40] for name in names], _SHOWN)}"
         raise ReadError(f"expected one column {name!r}, found {found}", file=file, line=line)
     return names.index(name)
 
@@ -302,10 +303,3 @@ def _long(found: Mapping[str, int], names: Sequence[str]) -> Long:
 
 def _seconds(names: Sequence[str], found: Mapping[str, int]) -> float:
     return 0.001 if "time" in found and _MILLISECONDS.fullmatch(_plain(names[found["time"]])) else 1.0
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first columns of a file, printable."""
-    shown = [name if name.isprintable() else ascii(name) for name in (name[:40] for name in names[:_SHOWN])]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(shown) + more

@@ -19,7 +19,7 @@ from motionprint.errors import DatasetError, SettingsError
 from motionprint.sequence import SkeletonSequence
 from motionprint.writers import bvh, c3d, csv, npz, trc
 
-__all__ = ["WRITERS", "Writer", "encode", "write"]
+__all__ = ["WRITERS", "Writer", "encode", "write", "writer_of"]
 
 
 class Writer(Protocol):
@@ -68,7 +68,10 @@ def write(sequences: SkeletonSequence | Sequence[SkeletonSequence], path: str | 
     DatasetError
         If the file exists and may not be replaced, or the system refuses to write it.
     """
-    writer = _writer_of(Path(path))
+    writer = writer_of(path)
+    if writer is None:
+        known = ", ".join(f"{each.TITLE} ({' '.join(each.EXTENSIONS)})" for each in WRITERS.values())
+        raise SettingsError(f"{path}: unknown format to write; expected one of {known}")
     given = [sequences] if isinstance(sequences, SkeletonSequence) else list(sequences)
     if len(given) != 1:
         raise SettingsError(f"{path}: expected one recording a file, found {len(given)}: write each to its own")
@@ -86,12 +89,10 @@ def encode(sequence: SkeletonSequence, writer: Writer) -> bytes:
     return writer.encode(sequence)
 
 
-def _writer_of(path: Path) -> Writer:
-    for writer in WRITERS.values():
-        if path.name.lower().endswith(writer.EXTENSIONS):
-            return writer
-    known = ", ".join(f"{writer.TITLE} ({' '.join(writer.EXTENSIONS)})" for writer in WRITERS.values())
-    raise SettingsError(f"{path}: unknown format to write; expected one of {known}")
+def writer_of(path: str | Path) -> Writer | None:
+    """The writer of the format that a file's extension names, if any."""
+    name = Path(path).name.lower()
+    return next((writer for writer in WRITERS.values() if name.endswith(writer.EXTENSIONS)), None)
 
 
 def _require_sensible(sequence: SkeletonSequence) -> None:
