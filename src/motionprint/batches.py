@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
 from typing import Any, NamedTuple
@@ -179,6 +179,8 @@ class Batch:
     """(rows, D) False where a value is missing; None where none is."""
     unseen: Tensor | None = None
     """(rows, D) True where a value is hidden from the encoder; None where it reads all."""
+    labels: Tensor | None = None
+    """(N,) the number of each sequence's class; None where nobody is told."""
 
     @property
     def seen(self) -> Tensor:
@@ -223,10 +225,11 @@ def pack(
     sequences: Sequence[npt.NDArray[np.float32]],
     hidden: npt.NDArray[np.bool_] | None = None,
     device: torch.device | None = None,
+    labels: npt.NDArray[np.int64] | None = None,
 ) -> tuple[Batch, npt.NDArray[np.intp]]:
     """A batch of sequences (T_i, D) of any lengths, and the order in which it holds them (longest first).
 
-    NaN stands where a value is missing.
+    NaN stands where a value is missing. ``labels`` (N,) are the numbers of their classes.
     ``hidden`` (N, D) says which inputs of each sequence are hidden from the second frame on; none by default.
     """
     order = np.argsort([-len(sequence) for sequence in sequences], kind="stable")
@@ -242,7 +245,8 @@ def pack(
         mask = torch.zeros_like(rows, dtype=torch.bool)
     else:
         mask = torch.from_numpy(hidden[order]).to(packing.device)[packing.sequence] & (packing.time > 0)[:, None]
-    return Batch(rows, mask, packing, known), order
+    classes = None if labels is None else torch.from_numpy(labels[order]).to(packing.device)
+    return Batch(rows, mask, packing, known, labels=classes), order
 
 
 def _incomplete(values: npt.NDArray[np.float32]) -> bool:
@@ -292,8 +296,11 @@ class Crops:
         hidden_parts: int | None,
         seed: int,
         encoder_hides: tuple[float, float] = (0.0, 0.0),
+        labels: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self.frames = frames
+        self.labels = labels
+        """(P,) the number of each sequence's class; None where a method is not to know."""
         self.parts = np.stack(list(parts)) if len(parts) else np.zeros((0, frames.rows.shape[1]), bool)  # (P, D)
         self.batch_size = batch_size
         self.crops = crops
@@ -331,11 +338,13 @@ class Crops:
         time, sequence = packing.of_row
         values = self.frames.rows.take(drawn.start[sequence] + time, runs=packing.count)  # (rows, D)
         rows = unseen and (unseen[0], unseen[1][sequence, time])
+        labels = None if self.labels is None else torch.from_numpy(self.labels[drawn.piece]).to(device)
         if device.type != "cpu":
-            return _sent(values, hidden, packing, device, rows)
+            return replace(_sent(values, hidden, packing, device, rows), labels=labels)
         mask = torch.from_numpy(hidden[sequence] & (time > 0)[:, None])
         frames, known = _split(torch.from_numpy(values), _incomplete(values))
-        return Batch(frames, mask, packing, known, rows and torch.from_numpy(rows[0][sequence] | rows[1][:, None]))
+        hides = rows and torch.from_numpy(rows[0][sequence] | rows[1][:, None])
+        return Batch(frames, mask, packing, known, hides, labels)
 
     def _hidden_from_encoder(
         self, step: int, lengths: npt.NDArray[np.int64]

@@ -1,11 +1,17 @@
 """Methods by name, one file a paper."""
 
 from motionprint.methods.inpainting import Inpainting
-from motionprint.methods.method import Method
+from motionprint.methods.method import Classifier, Method, cross_entropy
+from motionprint.methods.softmax import Softmax
 
-__all__ = ["METHODS", "Inpainting", "Method"]
+__all__ = ["CLASSIFIERS", "METHODS", "Classifier", "Inpainting", "Method", "Softmax", "cross_entropy"]
 
 METHODS: dict[str, type[Method]] = {
     "inpainting": Inpainting,
 }
-"""Every method by the name that the command line knows."""
+"""Every method that learns without labels, by the name that the command line knows."""
+
+CLASSIFIERS: dict[str, type[Classifier]] = {
+    "softmax": Softmax,
+}
+"""Every supervised method, by the name that the command line knows."""

@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
+from torch.nn import functional
 
 from motionprint.batches import Batch, Packing
+from motionprint.preprocessing import Frames
 from motionprint.skeleton import Skeleton
 
-__all__ = ["Method"]
+__all__ = ["Classifier", "Method", "cross_entropy"]
 
 
 class Method(nn.Module, ABC):
@@ -30,6 +32,8 @@ class Method(nn.Module, ABC):
     """Settings by name: small, paper, ..."""
     settings: Any
     """The settings of this one."""
+    closed: ClassVar[bool] = False
+    """Whether `solve` finds the weights at once: training then has no steps, and there are no objectives."""
 
     @abstractmethod
     def __init__(self, skeleton: Skeleton, inputs: int, settings: Any) -> None:
@@ -42,11 +46,15 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def objectives(self, batch: Batch) -> Mapping[str, Tensor]:
-        """For each network, the number that it minimises."""
+        """For each network, the number that it minimises; none of a closed method."""
 
     @abstractmethod
     def encode(self, frames: Tensor, packing: Packing) -> Mapping[str, Tensor]:
         """Features by name (``F``, ``states``), (N, R) each, of packed frames (rows, D), zero where missing."""
+
+    def solve(self, frames: Frames, labels: npt.NDArray[np.int64] | None, seed: int) -> None:
+        """Set the weights of a closed method from all training sequences, and their classes (P,) where it is told."""
+        raise NotImplementedError(f"{type(self).__name__} is trained step by step")
 
     @property
     def hidden_inputs(self) -> npt.NDArray[np.bool_]:
@@ -67,3 +75,28 @@ class Method(nn.Module, ABC):
     def bounds(self) -> Mapping[str, float]:
         """Networks whose weights the trainer keeps within plus or minus a bound after each step."""
         return {}
+
+
+class Classifier(Method, ABC):
+    """A supervised method: it is told the classes of the training sequences, and gives scores for each.
+
+    Its features are what its last layer reads, under both names (``F`` and ``states``).
+    """
+
+    @abstractmethod
+    def __init__(self, skeleton: Skeleton, inputs: int, settings: Any, classes: int) -> None:
+        super().__init__(skeleton, inputs, settings)
+
+    @abstractmethod
+    def scores(self, frames: Tensor, packing: Packing) -> Tensor:
+        """(N, C) scores of each class, the larger the likelier, of packed frames (rows, D), zero where missing.
+
+        Logits, where the method has a softmax.
+        """
+
+
+def cross_entropy(batch: Batch, logits: Tensor) -> Tensor:
+    """The mean over the batch's sequences of the softmax's cross-entropy, of logits (N, C)."""
+    if batch.labels is None:
+        raise ValueError("expected a batch with labels, found none")
+    return batch.mean(functional.cross_entropy(logits, batch.labels, reduction="none"))

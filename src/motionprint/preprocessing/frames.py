@@ -84,6 +84,11 @@ class Frames:
         """P: the number of sequences."""
         return len(self.lengths)
 
+    def sequence(self, number: int) -> npt.NDArray[np.float32]:
+        """(T, D) a copy of one sequence, NaN where a value is missing."""
+        start = int(self.starts[number])
+        return self.rows.read(start, start + int(self.lengths[number]))
+
 
 def _require_room(place: Path, needed: int) -> None:
     free = shutil.disk_usage(place).free
