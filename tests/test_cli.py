@@ -100,15 +100,19 @@ def test_every_option_is_documented(invoke: Invoke, command: str) -> None:
 def test_help_explains_every_setting(invoke: Invoke) -> None:
     from dataclasses import fields
 
-    from motionprint.methods import METHODS
+    from motionprint.methods import CLASSIFIERS, METHODS
     from motionprint.preprocessing import Recipe
-    from motionprint.training import TrainingSettings
+    from motionprint.training import SupervisionSettings, TrainingSettings
 
-    explained = {(field.owner, field.name) for field in documented_fields()}
-    for owner in (*(method.Settings for method in METHODS.values()), TrainingSettings, Recipe):
-        names = {field.name for field in fields(owner)} - {"skeleton", "scale", "root_scale"}
-        assert {(owner.__name__, name) for name in names} <= explained
+    for supervised, table in ((False, METHODS), (True, CLASSIFIERS)):
+        explained = {(field.owner, field.name) for field in documented_fields(supervised)}
+        owners = [*(method.Settings for method in table.values()), TrainingSettings, Recipe]
+        for owner in (*owners, SupervisionSettings) if supervised else owners:
+            names = {field.name for field in fields(owner)} - {"skeleton", "scale", "root_scale"}
+            assert {(owner.__name__, name) for name in names} <= explained
     assert "lambda_adv" in invoke("pretrain", "--help").out
+    found = invoke("train", "--help").out
+    assert "patience" in found and "lambda_adv" not in found
 
 
 def test_the_units_are_those_of_the_reader() -> None:

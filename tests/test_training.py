@@ -29,8 +29,8 @@ from motionprint.sequence import SkeletonSequence
 from motionprint.store import MotionDataset, open_dataset, write_dataset
 from motionprint.training import load_run, pretrain, train_on
 from motionprint.training.loop import Trainer
-from motionprint.training.pretrain import configure
 from motionprint.training.run import resolve_device
+from motionprint.training.start import configure
 
 TINY = {
     "encoder_units": 4,

@@ -26,6 +26,7 @@ COMMANDS = {
     "convert": "Turn motion files into another format.",
     "info": "Say what a file, a data set or a run is.",
     "pretrain": "Train an encoder on a data set, without its labels.",
+    "train": "Train a supervised method, or fine-tune a pre-trained encoder, on labelled recordings.",
     "embed": "Turn recordings into prints, one vector each.",
     "evaluate": "Measure prints on a protocol, beside raw coordinates and an untrained encoder.",
     "export": "Write the encoder of a run as a file that runs without motionprint.",

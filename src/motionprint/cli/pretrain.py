@@ -10,7 +10,7 @@ import click
 from motionprint.cli.choices import one_of, settings
 from motionprint.cli.counts import say_counts
 from motionprint.cli.progress import progress, quiet_option
-from motionprint.cli.settings import documented_fields, typed_changes
+from motionprint.cli.settings import WithSettings, typed_changes
 from motionprint.errors import OtherProcessError
 
 
@@ -20,23 +20,9 @@ def _methods() -> list[str]:
     return list(METHODS)
 
 
-class _WithSettings(click.Command):
-    """A command whose help explains the fields that `--set` takes."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        owners: dict[str, list[tuple[str, str]]] = {}
-        for field in documented_fields():
-            line = (field.name, f"{field.explanation} [{field.default}]")
-            owners.setdefault(field.owner, []).append(line)
-        for owner, lines in owners.items():
-            with formatter.section(f"Fields for --set, {owner}"):
-                formatter.write_dl(lines)
-        super().format_epilog(ctx, formatter)
-
-
 @click.command(
     "pretrain",
-    cls=_WithSettings,
+    cls=WithSettings,
     epilog="\b\nExample:\n  motionprint pretrain data/nw_ucla --out runs/nw_ucla --protocol cross-view --seed 1",
 )
 @click.argument("dataset", type=click.Path(path_type=Path))

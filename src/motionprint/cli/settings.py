@@ -16,7 +16,7 @@ import click
 
 import motionprint
 
-__all__ = ["Field", "documented_fields", "typed_changes"]
+__all__ = ["Field", "WithSettings", "documented_fields", "typed_changes"]
 
 _FITTED = ("skeleton", "scale", "root_scale")
 """Fields of a recipe that no one sets."""
@@ -32,12 +32,29 @@ class Field:
     explanation: str
 
 
-def documented_fields() -> Iterator[Field]:
-    """The fields that `--set` takes: those of every method, of training and of the recipe."""
+class WithSettings(click.Command):
+    """A command whose help explains the fields that `--set` takes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        owners: dict[str, list[tuple[str, str]]] = {}
+        for field in documented_fields(supervised=self.name == "train"):
+            line = (field.name, f"{field.explanation} [{field.default}]")
+            owners.setdefault(field.owner, []).append(line)
+        for owner, lines in owners.items():
+            with formatter.section(f"Fields for --set, {owner}"):
+                formatter.write_dl(lines)
+        super().format_epilog(ctx, formatter)
+
+
+def documented_fields(supervised: bool = False) -> Iterator[Field]:
+    """The fields that `--set` takes: those of every (supervised) method, of training and of the recipe."""
     package = Path(motionprint.__file__).parent
     for file in sorted((package / "methods").glob("*.py")):
-        yield from _fields(file, "Settings")
+        if ("(Classifier):" in file.read_text(encoding="utf-8")) == supervised:
+            yield from _fields(file, "Settings")
     yield from _fields(package / "training" / "settings.py", "TrainingSettings")
+    if supervised:
+        yield from _fields(package / "training" / "settings.py", "SupervisionSettings")
     yield from _fields(package / "preprocessing" / "recipe.py", "Recipe")
 
 
@@ -57,12 +74,13 @@ def _fields(file: Path, suffix: str) -> Iterator[Field]:
 
 def typed_changes(method: str, texts: Mapping[str, str]) -> dict[str, Any]:
     """Values of the fields' types from their texts; a UsageError names the field, or those that are known."""
-    from motionprint.methods import METHODS
+    from motionprint.methods import CLASSIFIERS, METHODS
     from motionprint.preprocessing import Recipe
-    from motionprint.training import TrainingSettings
+    from motionprint.training import SupervisionSettings, TrainingSettings
 
     types: dict[str, Any] = {}
-    for owner in (METHODS[method].Settings, TrainingSettings, Recipe):
+    owners: list[Any] = [{**METHODS, **CLASSIFIERS}[method].Settings, TrainingSettings, Recipe]
+    for owner in (*owners, SupervisionSettings) if method in CLASSIFIERS else owners:
         types |= {name: kind for name, kind in get_type_hints(owner).items() if name not in _FITTED}
     found = {}
     for name, text in texts.items():

@@ -28,7 +28,8 @@ from motionprint.evaluation.prints import FEATURES, encode
 from motionprint.evaluation.probes import PROBES, accuracy, draw_labelled, fit_probe
 from motionprint.evaluation.raw import raw_prints
 from motionprint.evaluation.rows import build_row, provenance
-from motionprint.methods import Inpainting
+from motionprint.evaluation.supervised import predict
+from motionprint.methods import Classifier, Inpainting
 from motionprint.progress import Report
 from motionprint.store import MotionDataset
 from motionprint.store.protocols import Split, known_protocols, resolve
@@ -109,6 +110,8 @@ def evaluate(
             f"{where}: expected at least two classes among the training recordings, found only {str(classes[0])!r}"
         )
     common = _common(run, dataset, split, transductive) | provenance(command)
+    if isinstance(run.method, Classifier):
+        return [build_row(common | _row_of_classes(run, halves, report))]
     judged = list(_judged(run, features, baselines))
     conditions = _conditions(run, len(split.test), baselines) if "all" in labels_per_class else ()
     progress = Progress(report, (len(PROBES) + 2) * len(judged) + len(conditions))
@@ -200,7 +203,8 @@ def _split(run: Run, dataset: MotionDataset, protocol: str | None, fold: int | N
 def _seen(run: Run, dataset: MotionDataset, split: Split, allowed: bool) -> bool:
     """Whether the run was fitted on test recordings, beyond those that equal one of the protocol's own training set."""
     hashes = np.array(dataset.sha256)
-    seen = np.isin(hashes[split.test], run.config["fitted"]) & ~np.isin(hashes[split.test], hashes[split.train])
+    fitted = [*run.config["fitted"], *(run.config.get("pretrained") or {}).get("fitted", ())]
+    seen = np.isin(hashes[split.test], fitted) & ~np.isin(hashes[split.test], hashes[split.train])
     if seen.any() and not allowed:
         names = [dataset.names[number] for number in split.test[seen][:3]]
         raise DatasetError(
@@ -220,7 +224,7 @@ def _half(dataset: MotionDataset, numbers: npt.NDArray[np.int64], which: str) ->
 
 def _common(run: Run, dataset: MotionDataset, split: Split, transductive: bool) -> dict[str, Any]:
     """What all rows of one evaluation share."""
-    recipe = run.recipe
+    recipe, source = run.recipe, run.config.get("pretrained")
     return {
         "dataset": dataset.name,
         "protocol": split.protocol,
@@ -242,7 +246,7 @@ def _common(run: Run, dataset: MotionDataset, split: Split, transductive: bool) 
             "fill_gaps": recipe.fill_gaps,
         },
         "device": str(run.device),
-        "fitted_on": {key: run.config.get(key) for key in ("dataset", "protocol", "fold")},
+        "fitted_on": {key: (source or run.config).get(key) for key in ("dataset", "protocol", "fold")},
     }
 
 
@@ -277,6 +281,27 @@ def _judged(run: Run, features: Sequence[str], baselines: bool) -> Iterator[Judg
 
 def _encode(run: Run, features: str, recordings: MotionDataset) -> Prints:
     return encode(run, recordings, features)
+
+
+def _row_of_classes(run: Run, halves: Halves, report: Report | None) -> dict[str, Any]:
+    """How many test recordings a supervised run recognises."""
+    started = time.perf_counter()
+    found = predict(run, halves.test.recordings, report)
+    source = run.config["pretrained"]
+    row = _keys(run) | {
+        "labels_per_class": run.config["labels_per_class"],
+        "sampling": run.config["sampling"],
+        "task": "supervised" if source is None else "finetune",
+        "metric": "accuracy",
+        "value": float(np.mean(found == halves.test.labels)),
+        "n_train": run.config["labelled"],
+        "n_test": len(found),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    if source is not None:  # named by what it was pre-trained with, whose settings differ where `changes` says so
+        row |= {"method": source["method"], "loss": source["loss"], "condition": source["condition"], "features": "F"}
+        row["changes"] = {**row["changes"], **{f"pretrained.{name}": v for name, v in source["changes"].items()}}
+    return row
 
 
 def _rows_of_prints(

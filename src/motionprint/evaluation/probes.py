@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionprint.errors import DatasetError, SettingsError
+from motionprint.store.labelled import draw_labelled
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
@@ -141,39 +142,6 @@ def accuracy(probe: LinearProbe | NeighbourProbe, prints: Floats, labels: Sequen
     """
     require_finite(prints, "test")
     return float(np.mean(probe.predict(prints) == np.asarray(labels, dtype=np.str_)))
-
-
-def draw_labelled(
-    names: Sequence[str], labels: Sequence[str] | npt.NDArray[Any], per_class: int, sampling: int
-) -> npt.NDArray[np.intp]:
-    """Which training recordings are labelled when only a few of each class are.
-
-    The draw depends on the training recordings' names and labels and on the sampling's number alone, so that every
-    method and every kind of feature is given the same ones; fewer labels are a subset of more. A class with fewer
-    recordings than asked for gives all it has.
-
-    Returns
-    -------
-    numpy.ndarray
-        Sorted positions in ``names``.
-
-    Raises
-    ------
-    SettingsError
-        If fewer than one label a class, or a negative sampling, is asked for.
-    """
-    if per_class < 1:
-        raise SettingsError(f"expected at least 1 label a class, found {per_class}")
-    if sampling < 0:
-        raise SettingsError(f"expected a sampling of 0 or more, found {sampling}")
-    classes = np.asarray(labels, dtype=np.str_)
-    by_name = np.argsort(np.asarray(names, dtype=np.str_), kind="stable")
-    random = np.random.default_rng(sampling)
-    drawn = [
-        by_name[classes[by_name] == label][random.permutation(int((classes == label).sum()))[:per_class]]
-        for label in np.unique(classes)
-    ]
-    return np.sort(np.concatenate(drawn)) if drawn else np.zeros(0, dtype=np.intp)
 
 
 def require_finite(prints: Floats, which: str) -> None:

@@ -23,6 +23,7 @@ from motionprint.training.memory import keep_freed_memory
 from motionprint.training.precision import choose, set_precision
 from motionprint.training.profile import phase
 from motionprint.training.settings import Precision, TrainingSettings
+from motionprint.training.validation import Validation
 
 __all__ = ["Trainer", "gradients", "interrupts", "measured_precision"]
 
@@ -72,7 +73,15 @@ class Trainer:
     """A method, its optimiser and the number of steps done: everything that a checkpoint holds."""
 
     def __init__(
-        self, method: Method, crops: Crops, settings: TrainingSettings, seed: int, world: World = ALONE
+        self,
+        method: Method,
+        crops: Crops,
+        settings: TrainingSettings,
+        seed: int,
+        world: World = ALONE,
+        *,
+        rates: Mapping[str, float] | None = None,
+        validation: Validation | None = None,
     ) -> None:
         self.method = method
         self.crops = crops
@@ -86,7 +95,20 @@ class Trainer:
         self.device, self.dtype = weight.device, weight.dtype
         fused = self.device.type in ("cpu", "cuda")
         self.optimiser = torch.optim.Adam(method.parameters(), lr=settings.learning_rate, foreach=False, fused=fused)
+        if rates:  # networks with a step size of their own
+            others = {id(parameter) for name in rates for parameter in method.networks[name].parameters()}
+            groups = [{"params": list(method.networks[name].parameters()), "lr": rate} for name, rate in rates.items()]
+            groups.append({"params": [each for each in method.parameters() if id(each) not in others]})
+            groups = [group for group in groups if group["params"]]
+            self.optimiser = torch.optim.Adam(groups, lr=settings.learning_rate, foreach=False, fused=fused)
+        self.validation = validation
+        """What ends training before its last step; None where nothing does."""
         set_precision(method, settings.precision)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is done, or validation says that it is enough."""
+        return self.step >= self.settings.steps or (self.validation is not None and self.validation.enough)
 
     def run(self, after_step: Callable[[int, Mapping[str, float]], None], interrupted: Callable[[], int]) -> int:
         """Train up to ``settings.steps``; 0, or the number of the signal that ended it after a whole step.
@@ -103,11 +125,14 @@ class Trainer:
         steps = range(self.step, self.settings.steps)
         with torch.random.fork_rng(devices=devices), ahead(prepare, steps, self.settings.workers) as batches:
             for _ in steps:
+                if self.finished:
+                    break
                 with phase("wait for the batch"):
                     batch = next(batches)
                 values, stopped = self._one_step(batch, interrupted())
-                done = self.step == self.settings.steps
-                if stopped or done or self.step % self.settings.checkpoint_every == 0:
+                if self.validation is not None:
+                    values |= self.validation.after(self.step)
+                if stopped or self.finished or self.step % self.settings.checkpoint_every == 0:
                     self.world.expect_same_weights(dict(self.method.named_parameters()))
                 after_step(self.step, values)
                 if self.world.size == 1:
@@ -189,6 +214,8 @@ class Trainer:
                 tensors[f"optimizer.{name}.{key}"] = value
         for name, number in self.first.items():
             tensors[f"first.{name}"] = torch.tensor(number, dtype=torch.float64)
+        if self.validation is not None:
+            tensors |= self.validation.state()
         return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
     def load_state(self, tensors: Mapping[str, Tensor], step: int) -> None:
@@ -204,6 +231,8 @@ class Trainer:
         prefix = "first."
         self.first = {name[len(prefix) :]: value.item() for name, value in tensors.items() if name.startswith(prefix)}
         self.step = step
+        if self.validation is not None:
+            self.validation.load_state(tensors)
 
 
 @contextlib.contextmanager

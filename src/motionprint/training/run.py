@@ -16,12 +16,12 @@ import torch
 
 import motionprint
 from motionprint.errors import CheckpointError, SettingsError
-from motionprint.methods import METHODS, Method
+from motionprint.methods import CLASSIFIERS, METHODS, Classifier, Method
 from motionprint.preprocessing import Recipe
 from motionprint.skeleton import Skeleton
 from motionprint.store.atomic import held, new_folder, replaced
 from motionprint.training.checkpoints import WEIGHTS, read_tensors, usable_instead, write_tensors, writing
-from motionprint.training.settings import FREE, TRAINING_PRESETS
+from motionprint.training.settings import FREE, SUPERVISED_PRESETS, TRAINING_PRESETS, SupervisionSettings
 
 __all__ = [
     "CONFIG",
@@ -54,7 +54,7 @@ class Run:
     method: Method
     """Networks with their weights, in evaluation mode."""
     steps: int
-    """Training steps done."""
+    """Training steps done; where validation has chosen, those after which the weights were best."""
     folder: Path | None = None
     """Where it was loaded from."""
     log: str = ""
@@ -85,6 +85,9 @@ class Run:
         preset = str(self.config["preset"])
         standard = {**asdict(type(self.method).presets[preset]), **asdict(TRAINING_PRESETS[preset])}
         found = {**self.config["settings"], **self.config["training"]}
+        if isinstance(self.method, Classifier):
+            standard |= {**asdict(SUPERVISED_PRESETS[preset]), **asdict(SupervisionSettings())}
+            found |= self.config["supervision"]
         usual = {("precision", "float32")}  # what "auto" is where bf16 would not be faster
         return {
             name: value
@@ -100,12 +103,16 @@ class Run:
 
 def build_method(config: Mapping[str, Any], recipe: Recipe) -> Method:
     """The networks that a configuration describes, with the initial weights that its seed gives."""
-    kind = METHODS.get(str(config["method"]))
-    if kind is None:
-        raise SettingsError(f"unknown method {config['method']!r}: expected one of {', '.join(METHODS)}")
+    name = str(config["method"])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(config["seed"]))
-        return kind(recipe.skeleton, recipe.inputs, kind.Settings(**config["settings"]))
+        if name in CLASSIFIERS:
+            classifier = CLASSIFIERS[name]
+            settings = classifier.Settings(**config["settings"])
+            return classifier(recipe.skeleton, recipe.inputs, settings, len(config["classes"]))
+        if name not in METHODS:
+            raise SettingsError(f"unknown method {name!r}: expected one of {', '.join((*METHODS, *CLASSIFIERS))}")
+        return METHODS[name](recipe.skeleton, recipe.inputs, METHODS[name].Settings(**config["settings"]))
 
 
 def resolve_device(device: str) -> torch.device:
@@ -139,8 +146,10 @@ def load_run(folder: str | Path, device: str = "cpu") -> Run:
         tensors, step = read_tensors(path / WEIGHTS)
     except CheckpointError as error:  # other weights than the newest are never taken silently
         raise CheckpointError(f"{error}{usable_instead(path)}") from error
-    prefix = "model."
+    # training that validation ended has kept the best weights beside the last
+    prefix = "best." if any(name.startswith("best.") for name in tensors) else "model."
     weights = {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    step = int(tensors["validation.step"]) if prefix == "best." and "validation.step" in tensors else step
     try:
         method.load_state_dict(weights)
     except RuntimeError as error:

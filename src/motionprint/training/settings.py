@@ -8,7 +8,15 @@ from typing import Literal
 
 from motionprint.errors import SettingsError
 
-__all__ = ["FREE", "PRECISIONS", "TRAINING_PRESETS", "Precision", "TrainingSettings"]
+__all__ = [
+    "FREE",
+    "PRECISIONS",
+    "SUPERVISED_PRESETS",
+    "TRAINING_PRESETS",
+    "Precision",
+    "SupervisionSettings",
+    "TrainingSettings",
+]
 
 Precision = Literal["auto", "float32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bf16")
@@ -86,3 +94,34 @@ TRAINING_PRESETS: dict[str, TrainingSettings] = {
     "paper-wide": TrainingSettings(steps=3000),
 }
 """Training settings by preset."""
+
+
+@dataclass(frozen=True)
+class SupervisionSettings:
+    """What training with labels adds to `TrainingSettings`."""
+
+    validation: float = 0.2
+    """Share of each class's labelled training recordings that is held out to end training by; 0 holds out none."""
+    validate_every: int = 20
+    """Steps between validations."""
+    patience: int = 15
+    """Validations without a better one after which training ends."""
+    encoder_learning_rate: float | None = None
+    """Step size of Adam for the network encoder; none takes learning_rate."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.validation < 1:
+            raise SettingsError(f"expected validation in [0, 1), found {self.validation}")
+        for name in ("validate_every", "patience"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"expected {name} of at least 1, found {getattr(self, name)}")
+        if self.encoder_learning_rate is not None and not self.encoder_learning_rate > 0:
+            raise SettingsError(f"expected encoder_learning_rate above 0, found {self.encoder_learning_rate}")
+
+
+SUPERVISED_PRESETS: dict[str, TrainingSettings] = {
+    "small": TrainingSettings(batch_size=32, learning_rate=1e-3),
+    "paper": TrainingSettings(batch_size=32, learning_rate=1e-3),
+    "paper-wide": TrainingSettings(batch_size=32, learning_rate=1e-3),
+}
+"""Training settings of supervised methods by preset."""

@@ -1,0 +1,54 @@
+"""What a supervised run makes of recordings: a class for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from motionprint.errors import DatasetError, SettingsError
+from motionprint.methods import Classifier
+from motionprint.progress import Report
+from motionprint.sequence import SkeletonSequence
+from motionprint.store import MotionDataset
+from motionprint.training import Run
+from motionprint.training.validation import scores_of
+
+__all__ = ["predict"]
+
+POOL = 1024
+"""Recordings read and scored at once."""
+
+
+def predict(
+    run: Run, recordings: Sequence[SkeletonSequence] | MotionDataset, report: Report | None = None
+) -> npt.NDArray[np.str_]:
+    """The class of each recording (N,); of one so long that the recipe cuts it, by the mean of its windows' scores.
+
+    Raises
+    ------
+    SettingsError
+        If the run was not trained with labels.
+    DatasetError
+        If there is no recording, or one has no recorded joint, or no root, in any frame.
+    SkeletonMismatchError
+        If a recording has other joints than the run.
+    """
+    if not isinstance(run.method, Classifier):
+        raise SettingsError(f"expected a run trained with labels, found one of {run.config['method']}")
+    if not len(recordings):
+        raise DatasetError("expected at least one recording, found none")
+    classes = np.array(run.config["classes"], dtype=np.str_)
+    found = []
+    for start in range(0, len(recordings), POOL):
+        frames, owners = [], []
+        for number in range(start, min(start + POOL, len(recordings))):
+            for piece in run.recipe.pieces(recordings[number]):
+                frames.append(run.recipe.apply(recordings[number], piece))
+                owners.append(number - start)
+        found.append(scores_of(run.method, frames, owners).argmax(1).cpu().numpy())
+        if report is not None:
+            report(min(start + POOL, len(recordings)), len(recordings), "recognising")
+    named: npt.NDArray[np.str_] = classes[np.concatenate(found)]
+    return named

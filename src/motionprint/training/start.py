@@ -1,0 +1,293 @@
+"""Everything that stands before the first step: settings, the fitted recipe, prepared frames, networks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from motionprint.batches import Crops
+from motionprint.errors import CheckpointError, SettingsError
+from motionprint.methods import CLASSIFIERS, METHODS, Classifier
+from motionprint.preprocessing import Frames, Recipe, RecipeCounts
+from motionprint.progress import Report
+from motionprint.sequence import SkeletonSequence
+from motionprint.skeleton import Skeleton
+from motionprint.store import MotionDataset
+from motionprint.training.checkpoints import State
+from motionprint.training.distributed import ALONE, World
+from motionprint.training.loop import Trainer, measured_precision
+from motionprint.training.run import CONFIG, beginning, build_method, resolve_device, versions
+from motionprint.training.settings import (
+    FREE,
+    SUPERVISED_PRESETS,
+    TRAINING_PRESETS,
+    Precision,
+    SupervisionSettings,
+    TrainingSettings,
+)
+from motionprint.training.validation import Validation
+
+__all__ = ["Lessons", "configure", "known_settings", "refuse_other", "start", "take_up"]
+
+Recordings = Sequence[SkeletonSequence] | MotionDataset
+
+_FITTED = ("scale", "root_scale")
+"""Fields of a recipe that are fitted to the frames."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """What a supervised method is told."""
+
+    recordings: MotionDataset
+    """Those that gradients come from."""
+    labels: npt.NDArray[np.int64]
+    """(N,) the numbers of their classes."""
+    held_out: MotionDataset
+    """Those that training is ended by; may be empty."""
+    held_labels: npt.NDArray[np.int64]
+    """(M,) the numbers of their classes."""
+    weights: Mapping[str, Tensor] | None
+    """Weights of the network ``encoder`` to start from; None starts at random."""
+
+
+def known_settings(method: str, preset: str) -> tuple[Any, TrainingSettings]:
+    """The settings of a method, supervised or not, and of its training under a preset."""
+    kinds = {**METHODS, **CLASSIFIERS}
+    if method not in kinds:
+        raise SettingsError(f"unknown method {method!r}: expected one of {', '.join(kinds)}")
+    presets = kinds[method].presets
+    if preset not in presets:
+        raise SettingsError(f"unknown preset {preset!r}: expected one of {', '.join(presets)}")
+    training = (SUPERVISED_PRESETS if method in CLASSIFIERS else TRAINING_PRESETS)[preset]
+    return presets[preset], replace(training, steps=0) if kinds[method].closed else training
+
+
+def configure(
+    skeleton: Skeleton,
+    *,
+    method: str = "inpainting",
+    preset: str = "small",
+    changes: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    recipe: Recipe | None = None,
+) -> tuple[dict[str, Any], Recipe]:
+    """A run's configuration, and its recipe before it is fitted.
+
+    Parameters
+    ----------
+    skeleton
+        The joints that the run will know.
+    changes
+        Values for any field of the method's settings, of `TrainingSettings` or of `Recipe`; of a supervised method, of
+        `SupervisionSettings` too.
+    defaults
+        What the corpus declares for the recipe (``alignment``, ``max_length``).
+    recipe
+        A fitted recipe that the run is to use as it is; no field of it can be changed then.
+
+    Raises
+    ------
+    SettingsError
+        If a method, a preset or a field is unknown (the text names those that are known), or a value cannot work.
+    """
+    settings, training = known_settings(method, preset)
+    if seed < 0:
+        raise SettingsError(f"expected a seed of at least 0, found {seed}")
+    given = dict(changes or {})
+    parts: dict[str, Any] = {"settings": settings, "training": training}
+    if method in CLASSIFIERS:
+        parts["supervision"] = SupervisionSettings()
+    if recipe is None:
+        parts["recipe"] = Recipe(skeleton, **(defaults or {}))
+    known: list[str] = []
+    for part, values in parts.items():
+        names = [field.name for field in fields(values) if field.name not in ("skeleton", *_FITTED)]
+        known += names
+        parts[part] = replace(values, **{name: given.pop(name) for name in names if name in given})
+    if given:
+        raise SettingsError(f"unknown setting {next(iter(given))!r}: expected one of {', '.join(known)}")
+    config = {"method": method, "preset": preset, "seed": seed}
+    config |= {part: asdict(values) for part, values in parts.items() if part != "recipe"}
+    return config, recipe or parts["recipe"]
+
+
+def start(
+    sequences: Recordings,
+    config: dict[str, Any],
+    recipe: Recipe,
+    device: str,
+    *,
+    epochs: int | None = None,
+    report: Report | None = None,
+    beside: Path | None = None,
+    world: World = ALONE,
+    lessons: Lessons | None = None,
+) -> tuple[dict[str, Any], Recipe, Trainer]:
+    """Fit the recipe, prepare the frames, build networks and trainer.
+
+    Parameters
+    ----------
+    sequences
+        What the recipe is fitted to, unless it is already, and what is trained on unless there are ``lessons``.
+    beside
+        The run folder on whose disk the prepared frames lie; without one, they lie with temporary files.
+    """
+    if report is not None:
+        report(0, None, f"reading {len(sequences)} recordings")
+    recipe = recipe if recipe.scale > 0 else recipe.fit(sequences)
+    counts = RecipeCounts()
+    place = None if beside is None else next(parent for parent in beside.absolute().parents if parent.is_dir())
+    taught: Recordings = sequences if lessons is None else lessons.recordings
+    expected = sum(recipe.count_frames(length, fps) for length, fps in _lengths(taught))
+    frames = Frames(_prepared(taught, recipe, counts), recipe.inputs, place=place, expected_rows=expected)
+    labels = None if lessons is None else lessons.labels[frames.recording]
+    method = build_method(config, recipe)
+    if lessons is not None and lessons.weights is not None:
+        method.networks["encoder"].load_state_dict(dict(lessons.weights))
+    if method.closed:
+        if report is not None:
+            report(0, None, f"solving {config['method']} on {len(taught)} recordings")
+        method.solve(frames, labels, int(config["seed"]))
+    method = method.to(resolve_device(world.device(device)))
+    training = TrainingSettings(**config["training"])
+    crops = Crops(
+        frames,
+        list(method.hidden_inputs),
+        batch_size=training.batch_size,
+        crops=training.crops,
+        shortest=training.shortest,
+        longest=training.longest,
+        hidden_parts=method.hidden_parts,
+        seed=int(config["seed"]),
+        encoder_hides=method.encoder_hides,
+        labels=labels,
+    )
+    if training.precision == "auto":
+        measured: Precision = "auto"
+        if world.leads:
+            measured = "float32" if method.closed else measured_precision(method, crops, int(config["seed"]), world)
+        training = replace(training, precision=world.told(measured))
+    if epochs is not None and not method.closed:
+        training = replace(training, steps=epochs * crops.steps_per_epoch)
+    supervision = SupervisionSettings(**config["supervision"]) if lessons is not None else None
+    config |= {
+        "training": asdict(training),
+        "recipe": recipe.to_dict(),
+        "skeleton": recipe.skeleton.to_dict(),
+        "fitted": _hashes(sequences),
+        "counts": asdict(counts),
+        "versions": versions(),
+        "device": str(next(method.parameters()).device),
+        "processes": world.size,
+    }
+    trainer = Trainer(
+        method,
+        crops,
+        training,
+        int(config["seed"]),
+        world,
+        rates=_rates(supervision, method.networks),
+        validation=_validation(method, lessons, recipe, supervision),
+    )
+    return config, recipe, trainer
+
+
+def _rates(supervision: SupervisionSettings | None, networks: Mapping[str, Any]) -> dict[str, float]:
+    """Step sizes of the networks that have one of their own."""
+    if supervision is None or supervision.encoder_learning_rate is None:
+        return {}
+    if "encoder" not in networks:
+        raise SettingsError(f"encoder_learning_rate: expected a network encoder, found {', '.join(networks)}")
+    return {"encoder": supervision.encoder_learning_rate}
+
+
+def _validation(
+    method: Any, lessons: Lessons | None, recipe: Recipe, supervision: SupervisionSettings | None
+) -> Validation | None:
+    """What ends training by recordings that are held out; None where none are."""
+    if lessons is None or supervision is None or not len(lessons.held_out) or method.closed:
+        return None
+    assert isinstance(method, Classifier)
+    frames, owners = [], []
+    for number, sequences in enumerate(_prepared(lessons.held_out, recipe, RecipeCounts())):
+        frames += sequences
+        owners += [number] * len(sequences)
+    every, patience = supervision.validate_every, supervision.patience
+    return Validation(method, frames, owners, lessons.held_labels, every=every, patience=patience)
+
+
+def take_up(trainer: Trainer, state: State, config: Mapping[str, Any], before: Mapping[str, Any], folder: Path) -> None:
+    """Put the trainer where a checkpoint left it."""
+    for name in _FITTED:  # the index says that the recordings are the same; the frames may lie
+        expected, found = before["recipe"].get(name), config["recipe"][name]
+        if expected != found:
+            raise CheckpointError(
+                f"{folder}: was fitted on other frames than those that the data set has now: "
+                f"expected the {name} {expected}, found {found}"
+            )
+    if state.step > trainer.settings.steps:
+        raise SettingsError(
+            f"{folder}: expected at least the {state.step} steps that are done, found {trainer.settings.steps}"
+        )
+    try:
+        trainer.load_state(state.tensors, state.step)
+    except (RuntimeError, KeyError) as error:
+        said = beginning(error) if isinstance(error, RuntimeError) else f"it lacks {error}"
+        raise CheckpointError(f"{folder}: its checkpoint of step {state.step} does not fit {CONFIG}: {said}") from error
+
+
+def _lengths(sequences: Recordings) -> Iterator[tuple[int, float]]:
+    """Frames and frames/s of each recording; none is read."""
+    if isinstance(sequences, MotionDataset):
+        return zip(sequences.lengths.tolist(), sequences.index["fps"].tolist(), strict=True)
+    return ((len(sequence), sequence.fps) for sequence in sequences)
+
+
+def _prepared(sequences: Recordings, recipe: Recipe, counts: RecipeCounts) -> Iterator[list[npt.NDArray[np.float32]]]:
+    """What a network reads of each recording: one sequence, or its windows."""
+    for sequence in sequences:
+        yield [recipe.apply(sequence, piece, counts) for piece in recipe.pieces(sequence, counts)]
+
+
+def _hashes(sequences: Recordings) -> list[str]:
+    """sha256 of each recording's positions."""
+    if isinstance(sequences, MotionDataset):
+        return sequences.sha256
+    return [hashlib.sha256(np.ascontiguousarray(s.positions).tobytes()).hexdigest() for s in sequences]
+
+
+TOLD = ("classes", "labels_per_class", "sampling", "pretrained", "supervision")
+"""What else a supervised run is made with, by its key in the configuration."""
+
+
+def refuse_other(
+    before: Mapping[str, Any], config: Mapping[str, Any], recipe: Recipe, training: MotionDataset, folder: Path
+) -> None:
+    """Refuse to take up a run with other settings or other recordings."""
+    # of a field that came with a later version the default is what there was before it
+    if isinstance(before["settings"], dict) and config["method"] in (kinds := {**METHODS, **CLASSIFIERS}):
+        before = {**before, "settings": {**_defaults(kinds[config["method"]].Settings), **before["settings"]}}
+    before = {**before, "recipe": {**_defaults(Recipe), **before["recipe"]}}
+    for key in ("method", "preset", "settings", "dataset", "protocol", "fold", "seed", *TOLD):
+        if before.get(key) != config.get(key):
+            raise SettingsError(f"{folder}: was trained with {key} {before.get(key)!r}, found {config.get(key)!r}")
+    for part, found in (("training", config["training"]), ("recipe", recipe.to_dict())):
+        for name, value in found.items():
+            if name not in (*FREE, *_FITTED) and before[part].get(name) != value:
+                raise SettingsError(f"{folder}: was trained with {name} {before[part].get(name)!r}, found {value!r}")
+    if before["fitted"] != training.sha256:
+        raise CheckpointError(f"{folder}: was fitted on other recordings than those of {training.folder}")
+
+
+def _defaults(settings: type[Any]) -> dict[str, Any]:
+    """The fields of a dataclass that have a default, with it."""
+    return {field.name: field.default for field in fields(settings) if field.default is not MISSING}
