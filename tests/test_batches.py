@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_sequence
 
-from motionprint.batches import Batch, Crops, Packing, _sent, hide_parts, pack, together
+from motionprint.batches import Batch, Crops, Packing, Window, _sent, hide_parts, pack, together
 from motionprint.preprocessing import Frames
 
 CPU = torch.device("cpu")
@@ -120,6 +121,65 @@ def test_a_packing_made_of_lengths_on_the_device_is_the_same(lengths: list[int],
         assert other.placed.tolist() == list(one.lengths)
         for name in ("time", "sequence", "last", "reverse"):
             assert torch.equal(getattr(one, name), getattr(other, name)), name
+    for one, other in zip(host.window(_second_half), placed.window(_second_half), strict=True):
+        if isinstance(one, torch.Tensor):
+            assert torch.equal(one, other)
+            continue
+        assert one == other and other.placed is not None
+        assert other.placed.tolist() == list(one.lengths)
+        for name in ("time", "sequence", "reverse"):
+            assert torch.equal(getattr(one, name), getattr(other, name)), name
+
+
+def _second_half(lengths: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """All but the first half, which has a frame at least: nothing of a sequence of one frame."""
+    first = np.maximum(lengths // 2, 1)
+    return first, lengths - first
+
+
+@settings(deadline=None, max_examples=30)
+@given(lengths=lengths_strategy, size=st.integers(1, 3))
+def test_a_window_of_every_sequence_is_packed_as_these_frames_alone(lengths: list[int], size: int) -> None:
+    """Also where a window is empty, and where the packing is a part of a larger one."""
+    numbered = _numbered(lengths, 2)
+    batch, order = pack(numbered, np.ones((len(lengths), 2), bool), labels=np.arange(len(lengths)))
+    known = torch.from_numpy(np.random.default_rng(0).random(batch.frames.shape) < 0.5)
+    batch = replace(batch, known=known, unseen=~known)
+    found = batch.window(_second_half)
+    assert found.labels is not None and found.labels.tolist() == order.tolist()
+    halves = [numbered[i][max(len(numbered[i]) // 2, 1) :] for i in order]
+    assert found.packing.lengths == tuple(map(len, halves))
+    expected = [halves[i][t] for t in range(found.packing.lengths[0]) for i in range(len(halves)) if t < len(halves[i])]
+    np.testing.assert_array_equal(found.frames.numpy(), np.reshape(expected, (-1, 2)))
+    rows = [batch.frames.tolist().index(row) for row in found.frames.tolist()]  # every row is another
+    for name in ("hidden", "known", "unseen"):
+        assert torch.equal(getattr(found, name), getattr(batch, name)[rows]), name
+    time, sequence = found.packing.time, found.packing.sequence
+    keys = list(zip(time.tolist(), sequence.tolist(), strict=True))
+    mirrored = [keys.index((found.packing.lengths[n] - 1 - t, n)) for t, n in keys]
+    assert found.packing.reverse.tolist() == mirrored
+    assert found.packing.before.tolist() == [keys.index((t - 1, n)) for t, n in keys if t]
+    count = sum(1 for half in halves if len(half))
+    torch.testing.assert_close(found.frame_weights.sum(), torch.tensor(count / len(lengths)))
+    for rank in range(size):
+        part = batch.packing.every(rank, size).window(_second_half)[0] if size > 1 else found.packing
+        assert part.whole == found.packing
+        assert part.lengths == found.packing.lengths[rank::size]
+        own = [row for row, (_, n) in enumerate(keys) if n % size == rank]
+        assert part.rows_in_whole.tolist() == own
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        lambda lengths: (lengths, lengths),
+        lambda lengths: (lengths - 1, lengths[::-1] - 1),
+        lambda lengths: (0 * lengths - 1, lengths),
+    ],
+)
+def test_a_window_outside_of_a_sequence_or_out_of_order_is_refused(window: Window) -> None:
+    with pytest.raises(ValueError, match="expected windows within the sequences, longest first, found"):
+        Packing((4, 2)).window(window)
 
 
 def test_arrays_that_travel_together_arrive_as_they_were() -> None:

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from motionprint.batches import Batch, pack
 from motionprint.errors import SettingsError
-from motionprint.methods import METHODS
 from motionprint.methods.inpainting import Inpainting, InpaintingSettings
 from motionprint.skeleton import SKELETONS, Skeleton
 from motionprint.training.loop import gradients
@@ -173,17 +172,6 @@ def test_adversarial_losses_have_their_known_values(adversary: str) -> None:
     torch.testing.assert_close(decoder, expected[0])
     torch.testing.assert_close(discriminator, expected[1])
     assert method.bounds == ({"discriminator": 0.01} if adversary == "wasserstein" else {})
-
-
-@pytest.mark.parametrize("name", sorted(METHODS))
-def test_networks_are_disjoint_and_cover_all_parameters(name: str) -> None:
-    kind = METHODS[name]
-    method = kind(KINECT, INPUTS, kind.presets["small"])
-    owned = [id(p) for network in method.networks.values() for p in network.parameters()]
-    assert len(owned) == len(set(owned))
-    assert set(owned) == {id(p) for p in method.parameters()}
-    batch = pack(_sequences())[0]
-    assert set(method.objectives(batch)) == set(method.networks)
 
 
 @pytest.mark.parametrize("changes", [{}, {"cell": "lstm"}, {"output": "recurrent"}, {"adversary": "none"}])

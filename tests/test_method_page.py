@@ -1,4 +1,4 @@
-"""The page of the method quotes lines of code: each must stand in the file that the page names."""
+"""The pages of the methods quote lines of code: each must stand in the file that its page names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def _quotations() -> list[tuple[str, str]]:
+PAGES = sorted((REPOSITORY / "docs" / "methods").glob("*.md"))
+
+
+def _quotations(page: Path) -> list[tuple[str, str]]:
     found, file = [], ""
-    for line in (REPOSITORY / "docs" / "methods" / "inpainting.md").read_text(encoding="utf-8").splitlines():
+    for line in page.read_text(encoding="utf-8").splitlines():
         heading = re.fullmatch(r"In `(src/.*\.py)`:", line)
         if heading:
             file = heading[1]
@@ -24,11 +27,12 @@ def _quotations() -> list[tuple[str, str]]:
 
 
 def test_the_page_quotes_every_room_of_the_method() -> None:
-    assert len(_quotations()) >= 25
-    assert len({file for file, _ in _quotations()}) == 6
+    quotations = _quotations(REPOSITORY / "docs" / "methods" / "inpainting.md")
+    assert len(quotations) >= 25
+    assert len({file for file, _ in quotations}) == 6
 
 
-@pytest.mark.parametrize(("file", "code"), _quotations())
+@pytest.mark.parametrize(("file", "code"), [each for page in PAGES for each in _quotations(page)])
 def test_a_quoted_line_stands_in_the_code(file: str, code: str) -> None:
     lines = [line.strip() for line in (REPOSITORY / file).read_text(encoding="utf-8").splitlines()]
     assert code in lines

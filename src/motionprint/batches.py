@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
@@ -23,7 +23,13 @@ _POOL = 16
 _ORDER, _HIDING, _DRAWING, _ENCODER = 0, 1, 2, 3
 """Streams of random numbers: which sequence, which parts are hidden, which of its frames, what the encoder misses."""
 
-__all__ = ["Batch", "Crops", "Packing", "Part", "hide_from_encoder", "hide_parts", "pack", "together"]
+__all__ = ["Batch", "Crops", "Packing", "Part", "Window", "hide_from_encoder", "hide_parts", "pack", "together"]
+
+Window = Callable[[npt.NDArray[np.int64]], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
+"""Of sequences of so many frames (N,), the first frame of a window and its number of frames, (N,) each.
+
+A window may be empty, and that of a longer sequence is never the shorter one.
+"""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Packing:
     """
 
     lengths: tuple[int, ...]
-    """(N,) frames of each sequence, longest first."""
+    """(N,) frames of each sequence, longest first; those of a window may be none."""
     device: torch.device = _CPU
     placed: Tensor | None = field(default=None, compare=False, repr=False)
     """(N,) the lengths on the device, where they are there already: all that is needed there then comes from them."""
@@ -105,7 +111,7 @@ class Packing:
 
     @cached_property
     def last(self) -> Tensor:
-        """(N,) the row of each sequence's last frame."""
+        """(N,) the row of each sequence's last frame; each must have one."""
         if self.placed is None:
             return torch.from_numpy(self._starts[self._lengths - 1] + np.arange(self.count)).to(self.device)
         return self._placed_starts[self.placed - 1] + torch.arange(self.count, device=self.device)
@@ -113,13 +119,15 @@ class Packing:
     @cached_property
     def reverse(self) -> Tensor:
         """(rows,) for each row, the row of the same sequence mirrored in time."""
+        if self.placed is not None:
+            return self._placed_starts[self.placed[self.sequence] - 1 - self.time] + self.sequence
         time, sequence = self.of_row
         return torch.from_numpy(self._starts[self._lengths[sequence] - 1 - time] + sequence).to(self.device)
 
     @cached_property
     def before(self) -> Tensor:
         """(rows - N,) for each row after the first frame, the row of the same sequence one frame earlier."""
-        time, sequence = (each[self.count :] for each in self.of_row)
+        time, sequence = (each[sum(self.sizes[:1]) :] for each in self.of_row)
         return torch.from_numpy(self._starts[time - 1] + sequence).to(self.device)
 
     @cached_property
@@ -142,6 +150,22 @@ class Packing:
         """The sequences ``first``, ``first + stride``, ...: what a process takes of a step, longest first like all."""
         part = Part(self, tuple(range(first, self.count, stride)))
         return Packing(self.lengths[first::stride], self.device, part=part)
+
+    def window(self, window: Window) -> tuple[Packing, Tensor]:
+        """The packing of a window of every sequence, and which rows (its rows,) of this one these are."""
+        first, length = window(self._lengths)
+        end = first + length
+        if (length[1:] > length[:-1]).any() or (np.minimum(first, length) < 0).any() or (end > self._lengths).any():
+            raise ValueError(f"expected windows within the sequences, longest first, found {length} from {first} on")
+        part = self.part and Part(self.part.whole.window(window)[0], self.part.sequences)
+        lengths = tuple(length.tolist())
+        if self.placed is None:
+            packing = Packing(lengths, self.device, part=part)
+            time, sequence = packing.of_row
+            return packing, torch.from_numpy(self._starts[first[sequence] + time] + sequence).to(self.device)
+        placed_first, placed = together([first, length], self.device)
+        packing = Packing(lengths, self.device, placed, part)
+        return packing, self._placed_starts[placed_first[packing.sequence] + packing.time] + packing.sequence
 
     @property
     def whole(self) -> Packing:
@@ -209,6 +233,13 @@ class Batch:
             lengths = torch.tensor(self.packing.lengths, device=self.frames.device)
         lengths = lengths.to(self.frames.dtype)
         return (1 / (lengths * self.packing.whole.count))[self.packing.sequence]
+
+    def window(self, window: Window) -> Batch:
+        """The same sequences, of each a window only; all means stay those over all N, also where some are empty."""
+        packing, rows = self.packing.window(window)
+        known = None if self.known is None else self.known[rows]
+        unseen = None if self.unseen is None else self.unseen[rows]
+        return Batch(self.frames[rows], self.hidden[rows], packing, known, unseen, self.labels)
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean of values (N,) over the sequences: of a part, what it contributes to the mean over the whole."""

@@ -1,13 +1,27 @@
 """Methods by name, one file a paper."""
 
+from motionprint.methods.autoencoder import Autoencoder
+from motionprint.methods.composite import Composite
 from motionprint.methods.inpainting import Inpainting
 from motionprint.methods.method import Classifier, Method, cross_entropy
 from motionprint.methods.softmax import Softmax
 
-__all__ = ["CLASSIFIERS", "METHODS", "Classifier", "Inpainting", "Method", "Softmax", "cross_entropy"]
+__all__ = [
+    "CLASSIFIERS",
+    "METHODS",
+    "Autoencoder",
+    "Classifier",
+    "Composite",
+    "Inpainting",
+    "Method",
+    "Softmax",
+    "cross_entropy",
+]
 
 METHODS: dict[str, type[Method]] = {
     "inpainting": Inpainting,
+    "autoencoder": Autoencoder,
+    "composite": Composite,
 }
 """Every method that learns without labels, by the name that the command line knows."""
 
