@@ -47,6 +47,7 @@ def ordered(
     jobs: int = 1,
     packages: Sequence[str] = (),
     timeout: float = 30.0,
+    ahead: int = 0,
 ) -> Generator[Result, None, None]:
     """The results of ``function`` for the tasks, in their order; tasks are taken no more than a few ahead of results.
 
@@ -62,6 +63,9 @@ def ordered(
         What must have the same version on the workers as here, besides motionprint and NumPy, for the same results.
     timeout
         Seconds to wait for a scheduler, or for any worker.
+    ahead
+        Tasks that may be in flight in all, where that is more than two for each process or thread: for tasks of very
+        different lengths, so that nobody waits for the longest.
 
     Raises
     ------
@@ -72,25 +76,27 @@ def ordered(
         processes die over a task.
     """
     if scheduler is None:
-        yield from map(function, tasks) if jobs == 1 else _in_processes(function, tasks, jobs)
+        yield from map(function, tasks) if jobs == 1 else _in_processes(function, tasks, jobs, ahead)
         return
     distributed = _distributed()
     with _quiet(distributed):
-        yield from _ordered(distributed, function, tasks, scheduler, ("motionprint", "numpy", *packages), timeout)
+        yield from _ordered(
+            distributed, function, tasks, scheduler, ("motionprint", "numpy", *packages), timeout, ahead
+        )
 
 
 # ---- processes of this machine -----------------------------------------------------------------------------------
 
 
 def _in_processes(
-    function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int
+    function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int, ahead: int
 ) -> Generator[Result, None, None]:
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_start_process)
     waiting: deque[Future[Result]] = deque()
     try:
         for task in tasks:
             waiting.append(pool.submit(function, task))
-            while len(waiting) >= AHEAD * jobs:
+            while len(waiting) >= max(ahead, AHEAD * jobs):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -130,6 +136,7 @@ def _ordered(
     scheduler: str,
     packages: Sequence[str],
     timeout: float,
+    ahead: int,
 ) -> Generator[Result, None, None]:
     client = _connect(distributed, scheduler, timeout)
     waiting: deque[Any] = deque()
@@ -141,7 +148,7 @@ def _ordered(
             waiting.append(client.submit(_checked, function, task, versions, pure=False))
             if time.monotonic() - looked > POLL:  # the tasks of a batch system start one by one
                 threads, looked = _threads(client) or threads, time.monotonic()
-            while len(waiting) >= AHEAD * threads:
+            while len(waiting) >= max(ahead, AHEAD * threads):
                 yield _result(client, waiting.popleft(), scheduler, timeout)
         while waiting:
             yield _result(client, waiting.popleft(), scheduler, timeout)

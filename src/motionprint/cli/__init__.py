@@ -29,6 +29,7 @@ COMMANDS = {
     "train": "Train a supervised method, or fine-tune a pre-trained encoder, on labelled recordings.",
     "embed": "Turn recordings into prints, one vector each.",
     "evaluate": "Measure prints on a protocol, beside raw coordinates and an untrained encoder.",
+    "experiment": "Run a table or a figure of the paper on the data at hand.",
     "export": "Write the encoder of a run as a file that runs without motionprint.",
     "demo": "Pre-train, compare and draw on the built-in data set, offline, in minutes.",
 }

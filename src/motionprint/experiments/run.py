@@ -1,0 +1,160 @@
+"""Running the cells of an experiment: here, in several processes, or on a cluster; what is done is not done again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from motionprint.errors import MotionprintError
+from motionprint.experiments.cells import Cell, cell_key, describe, done, read_cell, work
+from motionprint.experiments.grids import plan
+from motionprint.fanout import ordered
+from motionprint.progress import Report
+from motionprint.store.atomic import held, replaced
+
+__all__ = ["Outcome", "experiment"]
+
+MISSING = "missing.json"
+"""What the data at hand did not allow, and where it is to be had."""
+
+
+@dataclass
+class Outcome:
+    """What became of an experiment."""
+
+    cells: int = 0
+    """Cells that it is made of."""
+    found: int = 0
+    """Cells that had been done before."""
+    failed: list[str] = field(default_factory=list)
+    """What went wrong, a line for each cell that could not be done."""
+    missing: list[dict[str, str]] = field(default_factory=list)
+    """What the data at hand did not allow: what, why, where it is to be had."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A cell for a process, wherever it runs."""
+
+    cell: Cell
+    key: str
+    name: str
+    """The experiment's."""
+    data: str
+    cells: str
+    device: str
+    command: str | None
+    threads: int | None
+
+
+def experiment(
+    name: str,
+    data: str | Path,
+    out: str | Path,
+    *,
+    preset: str = "small",
+    samplings: int = 10,
+    seeds: int = 1,
+    targets: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    device: str = "auto",
+    report: Report | None = None,
+    command: str | None = None,
+) -> Outcome:
+    """Run what the data sets at hand allow of an experiment; `motionprint.experiments.report` makes tables of it.
+
+    Cells that ``out`` has already, of the same data, settings and code, are not run again. A cell that fails leaves the
+    others alone. A kill loses no more than the steps since a cell's last checkpoint.
+
+    Parameters
+    ----------
+    data
+        A folder of data set folders.
+    out
+        The folder of results, there or to be made: ``cells/KEY/`` with rows, logs, predictions, prints and runs.
+    jobs, scheduler
+        Processes of this machine, or the address (or scheduler file) of a Dask cluster that shares the file system.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown.
+    DatasetError
+        If nothing at hand serves the experiment.
+    """
+    place, results = Path(data).resolve(), Path(out).resolve()
+    cells, missing = plan(
+        name, place, preset=preset, samplings=samplings, seeds=seeds, targets=targets, methods=methods
+    )
+    (results / "cells").mkdir(parents=True, exist_ok=True)
+    _note_missing(results / MISSING, name, missing)
+    threads = max(1, (os.cpu_count() or 1) // jobs) if scheduler is None and jobs > 1 else None
+    outcome = Outcome(len(cells), missing=missing)
+    waiting: list[_Task] = []
+    for cell in cells:
+        key = cell_key(cell, place)
+        if done(results / "cells" / key):
+            _ask_too(cell, results / "cells" / key, key, name)
+            outcome.found += 1
+        else:
+            waiting.append(_Task(cell, key, name, str(place), str(results / "cells"), device, command, threads))
+    first = {task.cell.init for task in waiting} - {None}
+    stages = [[task for task in waiting if task.cell in first], [task for task in waiting if task.cell not in first]]
+    count = outcome.found
+    if report is not None:
+        report(count, len(cells), f"{name}: {count} cells were done before")
+    for stage in stages:
+        for text, failure in ordered(_do, stage, scheduler, jobs=jobs, packages=("torch",), ahead=len(stage)):
+            count += 1
+            if failure:
+                outcome.failed.append(f"{text}: {failure}")
+            if report is not None:
+                report(count, len(cells), text)
+    return outcome
+
+
+def _do(task: _Task) -> tuple[str, str | None]:
+    """Work on a cell; what it was, and what went wrong."""
+    cells = Path(task.cells)
+    folder = cells / task.key
+    cell = task.cell
+    text = f"{cell.data} {cell.protocol} {cell.fold}, {cell.method}{' from ' + cell.init.method if cell.init else ''}"
+    text += f" ({cell.kind}, seed {cell.seed})"
+    before = torch.get_num_threads()
+    if task.threads is not None:
+        torch.set_num_threads(task.threads)
+    try:
+        with held(folder):
+            if not done(folder):
+                work(cell, folder, Path(task.data), cells, task.device, task.command)
+                describe(cell, folder, task.key, [task.name])
+    except MotionprintError as error:
+        return text, str(error)
+    finally:
+        torch.set_num_threads(before)
+    return text, None
+
+
+def _ask_too(cell: Cell, folder: Path, key: str, name: str) -> None:
+    """Note that another experiment asks for a cell."""
+    experiments = read_cell(folder)["experiments"]
+    if name not in experiments:
+        describe(cell, folder, key, sorted([*experiments, name]))
+
+
+def _note_missing(file: Path, name: str, missing: list[dict[str, str]]) -> None:
+    """Keep what is missing beside the results, of each experiment what was said last."""
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = []
+    kept = [line for line in before if isinstance(line, dict) and line.get("experiment") != name]
+    with replaced(file) as unfinished:
+        unfinished.write_text(json.dumps([*kept, *missing], indent=1) + "\n", encoding="utf-8")

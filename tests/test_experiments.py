@@ -1,0 +1,219 @@
+"""Experiments: cells that are done once, taken up after a kill, the same whoever works on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from motionprint.corpora.synthetic import generate
+from motionprint.errors import DatasetError, SettingsError
+from motionprint.evaluation import read_rows
+from motionprint.experiments import Cell, cell_key, experiment, plan
+from motionprint.experiments import cells as cells_module
+from motionprint.experiments import grids
+from motionprint.store import write_dataset
+from motionprint.training import settings as training_settings
+from motionprint.training.settings import TrainingSettings
+
+TARGETS = ["synthetic"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small synthetic data set, and something that is none."""
+    folder = tmp_path_factory.mktemp("data")
+    kinds = sorted({str(s.label) for s in generate(seed=0)})[:3]
+    chosen = [s for s in generate(seed=0) if s.label in kinds]
+    sequences = [replace(s, positions=s.positions[:40]) for s in chosen]
+    train = [str(s.name) for s in sequences if s.subject in ("s01", "s02", "s03")]
+    test = [str(s.name) for s in sequences if s.subject in ("s04", "s05")]
+    kept = [s for s in sequences if s.name in {*train, *test}]
+    write_dataset(
+        folder / "toy",
+        kept,
+        protocols={"cross-subject": [{"train": train, "test": test}]},
+        prepare={"corpus": "synthetic"},
+    )
+    (folder / "notes").mkdir()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells of a few steps."""
+    tiny = TrainingSettings(steps=4, batch_size=8, crops=2, checkpoint_every=2, log_every=2, precision="float32")
+    monkeypatch.setitem(training_settings.TRAINING_PRESETS, "small", tiny)
+    monkeypatch.setitem(training_settings.SUPERVISED_PRESETS, "small", tiny)
+    monkeypatch.setattr(grids, "FEW", (2, None))
+
+
+def _rows(results: Path) -> dict[str, list[dict[str, object]]]:
+    """What is in all cells, without what tells who made it."""
+    found = {}
+    for folder in sorted((results / "cells").iterdir()):
+        if (folder / "cell.json").is_file():
+            rows = read_rows(folder / "rows.jsonl")
+            found[folder.name] = [{k: v for k, v in row.items() if k not in ("seconds", "command")} for row in rows]
+    return found
+
+
+def test_a_plan_says_what_is_missing_and_where_it_is_to_be_had(data: Path) -> None:
+    cells, missing = plan("table1", data, samplings=2)
+    assert {cell.data for cell in cells} == {"toy"}
+    assert len(cells) == len(set(cells))
+    assert [line["what"] for line in missing if line["what"].startswith("nw_ucla")] == ["nw_ucla", "nw_ucla-dedup"]
+    assert all(line["where"] and line["why"] for line in missing)
+    assert any("CMU" in line["what"] for line in missing)
+    with pytest.raises(SettingsError, match="unknown experiment 'table9': expected one of table1"):
+        plan("table9", data)
+    with pytest.raises(SettingsError, match="unknown target 'x': expected some of mhad"):
+        plan("table1", data, targets=["x"])
+    with pytest.raises(SettingsError, match="unknown method 'x': expected some of inpainting"):
+        plan("table1", data, methods=["x"])
+    with pytest.raises(DatasetError, match="expected a data set that table1 can be run on, found synthetic"):
+        plan("table1", data, targets=["msr"])
+    with pytest.raises(DatasetError, match="expected a folder of data sets, found none"):
+        plan("table1", data / "nowhere")
+
+
+def test_every_experiment_plans_the_paper_s_cells(data: Path) -> None:
+    table2, _ = plan("table2", data, samplings=3, targets=TARGETS)
+    fine_tuned = [cell for cell in table2 if cell.init is not None]
+    assert {cell.init.method for cell in fine_tuned if cell.init} == set(grids.STARTS)
+    assert len([cell for cell in fine_tuned if cell.init and cell.init.method == "inpainting"]) == 3
+    assert {cell.init for cell in fine_tuned} <= set(table2)
+    table3, _ = plan("table3", data, targets=TARGETS)
+    assert {cell.changes for cell in table3} == {
+        (),
+        (("adversary", "none"),),
+        (("condition", "none"),),
+        (("adversary", "none"), ("condition", "none")),
+    }
+    figure3, _ = plan("figure3", data, samplings=3, targets=TARGETS)
+    assert len([cell for cell in figure3 if cell.kind == "train"]) == 2 * 2 * 3
+    scratch = {(cell.labels, cell.sampling, cell.seed) for cell in figure3 if cell.kind == "train" and not cell.init}
+    tuned = {(cell.labels, cell.sampling, cell.seed) for cell in figure3 if cell.init}
+    assert scratch == tuned  # S and S+P see the same labels
+    ablations, _ = plan("ablations", data, targets=TARGETS)
+    assert len(ablations) == len(grids.CLAIMS)
+
+
+def test_a_key_is_of_data_settings_and_code(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = Cell("pretrain", "toy", "cross-subject")
+    key = cell_key(cell, data)
+    assert cell_key(replace(cell), data) == key
+    shutil.copytree(data / "toy", tmp_path / "renamed")
+    assert cell_key(replace(cell, data="renamed"), tmp_path) == key  # where the data lie plays no part
+    others = [replace(cell, seed=1), replace(cell, changes=(("lambda_z", 0.0),)), replace(cell, labels=(1,))]
+    tuned = Cell("train", "toy", "cross-subject", method="softmax")
+    others += [tuned, replace(tuned, init=cell), replace(tuned, init=replace(cell, seed=1))]
+    assert len({key, *(cell_key(other, data) for other in others)}) == 1 + len(others)
+    protocols = json.loads((tmp_path / "renamed" / "protocols.json").read_text())
+    protocols["cross-subject"][0]["train"].pop()
+    (tmp_path / "renamed" / "protocols.json").write_text(json.dumps(protocols))
+    cells_module.data_version.cache_clear()
+    assert cell_key(replace(cell, data="renamed"), tmp_path) != key
+    monkeypatch.setattr(cells_module, "code_version", lambda: "other")
+    assert cell_key(cell, data) != key
+
+
+def test_cells_are_done_once_and_shared_by_experiments(data: Path, tmp_path: Path) -> None:
+    options = {"targets": TARGETS, "methods": ["inpainting", "softmax"], "samplings": 2}
+    first = experiment("table2", data, tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert not first.failed and first.found == 0
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("rows.jsonl")}
+    again = experiment("table2", data, tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert again.found == again.cells == first.cells
+    other = experiment("figure3", data, tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert other.found == 5  # the pre-training, and S and S+P with all labels
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+    shared = [json.loads(file.read_text()) for file in (tmp_path / "out").rglob("cell.json")]
+    assert sorted(len(facts["experiments"]) for facts in shared).count(2) == 5
+    rows = [row for rows in _rows(tmp_path / "out").values() for row in rows]
+    assert {row["task"] for row in rows} >= {"linear", "supervised", "finetune", "knn1"}
+    assert {row["method"] for row in rows} >= {"inpainting", "softmax", "raw", "random", "dtw"}
+    trained = [folder for folder in (tmp_path / "out" / "cells").iterdir() if (folder / "predictions.csv").is_file()]
+    assert len(trained) == 8
+    lines = (trained[0] / "predictions.csv").read_text().splitlines()
+    assert lines[0] == "name,label,predicted" and len(lines) == 1 + read_rows(trained[0] / "rows.jsonl")[0]["n_test"]
+    missing = json.loads((tmp_path / "out" / "missing.json").read_text())
+    assert {line["experiment"] for line in missing} <= {"table2", "figure3"}
+
+
+def test_a_cell_that_fails_leaves_the_others_alone(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = cells_module.work
+
+    def failing(cell: Cell, *rest: object) -> None:
+        if cell.kind == "pretrain":
+            raise DatasetError("walk.bvh: gone")
+        found(cell, *rest)  # type: ignore[arg-type]
+
+    from motionprint.experiments import run
+
+    monkeypatch.setattr(run, "work", failing)
+    options = {"targets": TARGETS, "methods": ["inpainting"]}
+    outcome = experiment("table1", data, tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert len(outcome.failed) == 2 and "walk.bvh: gone" in outcome.failed[0]
+    monkeypatch.setattr(run, "work", found)
+    again = experiment("table1", data, tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert not again.failed and again.found == 1
+
+
+SCRIPT = """
+import sys
+from dataclasses import replace
+from motionprint.experiments import experiment, grids
+from motionprint.training import settings
+from motionprint.training.settings import TrainingSettings
+
+tiny = TrainingSettings(steps=60, batch_size=8, crops=2, checkpoint_every=2, log_every=2, precision="float32")
+settings.TRAINING_PRESETS["small"] = settings.SUPERVISED_PRESETS["small"] = tiny
+grids.FEW = (2, None)
+experiment("figure3", sys.argv[1], sys.argv[2], targets=["synthetic"], samplings=1)
+print("done")
+"""
+
+
+def test_an_experiment_that_is_killed_goes_on_to_the_same_rows(data: Path, tmp_path: Path) -> None:
+    def started(out: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SCRIPT, str(data), str(tmp_path / out)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    whole = started("whole")
+    assert whole.communicate(timeout=240)[0] == "done\n"
+    for count in (1, 2):  # when so many cells are done, in the middle of the next one
+        process = started("killed")
+        deadline = time.monotonic() + 120
+        while len(list((tmp_path / "killed").rglob("cell.json"))) < count and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    last = started("killed")
+    assert last.communicate(timeout=240)[0] == "done\n"
+    assert _rows(tmp_path / "killed") == _rows(tmp_path / "whole")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a cluster of processes on one machine")
+def test_a_cluster_gives_the_same_rows(data: Path, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    options = {"targets": TARGETS, "methods": ["softmax"], "samplings": 1}
+    experiment("table2", data, tmp_path / "here", **options)  # type: ignore[arg-type]
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        outcome = experiment("table2", data, tmp_path / "there", scheduler=address, **options)  # type: ignore[arg-type]
+    assert not outcome.failed
+    assert _rows(tmp_path / "there") == _rows(tmp_path / "here")
