@@ -232,7 +232,8 @@ def _common(run: Run, dataset: MotionDataset, split: Split, transductive: bool) 
         "transductive": transductive,
         "recipe": {
             "alignment": recipe.alignment,
-            "scale": recipe.scale,
+            "scaling": recipe.scaling,
+            "scale": recipe.scale if recipe.scaling == "set" else None,
             "fps": recipe.fps,
             "max_length": recipe.max_length,
             "root_path": recipe.root_path,
