@@ -106,7 +106,9 @@ def test_centimetres_are_those_of_each_recordings_own_scale(monkeypatch: pytest.
     lengths = [np.linalg.norm(each[0], axis=1) for each in (original, body)]
     if scaling == "axes":  # a quantile clips the largest values
         np.testing.assert_allclose(*lengths, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(restored - original, np.broadcast_to(0.25 * prepared[2].metres, original.shape), rtol=1e-3)
+    np.testing.assert_allclose(
+        restored - original, np.broadcast_to(0.25 * prepared[2].metres, original.shape), rtol=1e-3
+    )
 
 
 def test_hidden_values_and_all_values_are_told_apart(monkeypatch: pytest.MonkeyPatch, trained: Run) -> None:

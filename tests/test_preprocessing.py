@@ -413,9 +413,10 @@ def test_a_sequence_is_scaled_by_its_own_quantile() -> None:
     np.testing.assert_allclose(found.metres, [size] * 3, rtol=1e-12)
     np.testing.assert_allclose(found.values, np.clip(body / size, -1, 1).reshape(20, 60), atol=1e-6)
     np.testing.assert_allclose(recipe.apply(_sequence(7 * positions)), found.values, atol=1e-5)  # size is no cue
-    assert Recipe(KINECT, "none", scaling="sequence").fit([_sequence()]).scale == Recipe(KINECT, "none").fit(
-        [_sequence()]
-    ).scale
+    assert (
+        Recipe(KINECT, "none", scaling="sequence").fit([_sequence()]).scale
+        == Recipe(KINECT, "none").fit([_sequence()]).scale
+    )
 
 
 def test_each_axis_is_stretched_to_1_after_turning() -> None:

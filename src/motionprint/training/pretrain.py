@@ -366,6 +366,7 @@ def _start(
         hidden_parts=method.hidden_parts,
         seed=int(config["seed"]),
         encoder_hides=method.encoder_hides,
+        hiding=method.hiding,
     )
     if training.precision == "auto":
         measured = measured_precision(method, crops, int(config["seed"]), world) if world.leads else training.precision
