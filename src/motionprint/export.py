@@ -60,8 +60,8 @@ PREPARATION = (
     "lie one above the other: not turned; (5) divide by `scale` (`scaling` set), or x, y and z each by the largest "
     "absolute value of theirs that is left (axes), or all by the `quantile` of all absolute values that are left "
     "(sequence); where that is less than 1e-5 of `scale`, by `scale`; (6) where `root_path` is true, add the root's "
-    "path from its first position, turned alike, divided by `root_scale`, as three more values; (7) clip to [-1, 1]; what "
-    "is missing stays NaN, or becomes 0. A frame is then x, y, z of joint after joint. A recording of more than "
+    "path from its first position, turned alike, divided by `root_scale`, as three more values; (7) clip to [-1, 1]; "
+    "what is missing stays NaN, or becomes 0. A frame is then x, y, z of joint after joint. A recording of more than "
     "`window_over` frames after (1) is cut into windows of about `window` frames, each prepared alone, and its print "
     "is the mean of theirs."
 )
