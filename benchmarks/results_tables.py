@@ -22,6 +22,7 @@ RESULTS = REPOSITORY / "docs" / "results.md"
 PERFORMANCE = REPOSITORY / "docs" / "performance.md"
 FORMATS = REPOSITORY / "docs" / "formats.md"
 ON_FORMATS = ("corrupted", "readers")
+ON_RESULTS = ("alignments",)
 ROWS = REPOSITORY / "results"
 FIGURES = REPOSITORY / "benchmarks" / "figures"
 
@@ -127,11 +128,12 @@ def _precision(rows: Sequence[Row]) -> str:
     return "\n".join(text)
 
 
-def figures(of_formats: bool) -> dict[str, str]:
-    """The text between each pair of marks of docs/performance.md, or of docs/formats.md."""
+def figures(page: Path) -> dict[str, str]:
+    """The text between each pair of marks of a page that comes from a benchmark's file."""
     found = {}
     for file in sorted(FIGURES.glob("*.json")):
-        if (file.stem in ON_FORMATS) != of_formats:
+        on = FORMATS if file.stem in ON_FORMATS else RESULTS if file.stem in ON_RESULTS else PERFORMANCE
+        if on != page:
             continue
         table = json.loads(file.read_text(encoding="utf-8"))
         found[file.stem] = _FIGURES[file.stem](table)
@@ -294,7 +296,27 @@ def _readers(table: Row) -> str:
     return _lines(("format", "recording", "way", "frames/s", "motionprint is faster by"), rows)
 
 
+def _alignments(table: Row) -> str:
+    """For each protocol: a line an alignment and scaling, the mean over seeds of each kind of prints and probe."""
+    kinds = (("raw", "raw coordinates"), ("untrained", "untrained encoder"), ("states", "trained, states"))
+    probes = (("linear", "linear"), ("knn1", "nearest"))
+    heads = ("alignment", "scaling", *(f"{kind}, {probe}" for _, kind in kinds for _, probe in probes))
+    text = []
+    for protocol in dict.fromkeys(row["protocol"] for row in table["rows"]):
+        lines = []
+        chosen = [row for row in table["rows"] if row["protocol"] == protocol]
+        for recipe in dict.fromkeys((row["alignment"], row["scaling"]) for row in chosen):
+            cells = []
+            for kind, _ in kinds:
+                like = [r for r in chosen if (r["alignment"], r["scaling"], r["prints"]) == (*recipe, kind)]
+                cells += [_spread([r[probe] for r in like], 100, 1) if like else "-" for probe, _ in probes]
+            lines.append((*recipe, *cells))
+        text.append(f"`{protocol}`:\n\n{_lines(heads, lines)}")
+    return "\n\n".join(text)
+
+
 _FIGURES = {
+    "alignments": _alignments,
     "corrupted": _corrupted,
     "readers": _readers,
     "training": _training,
@@ -362,7 +384,11 @@ def main() -> None:
         for file in sorted(ROWS.glob("*.jsonl"))
         for row in read_rows(file)
     ]
-    for page, found in ((RESULTS, tables(rows)), (PERFORMANCE, figures(False)), (FORMATS, figures(True))):
+    for page, found in (
+        (RESULTS, {**tables(rows), **figures(RESULTS)}),
+        (PERFORMANCE, figures(PERFORMANCE)),
+        (FORMATS, figures(FORMATS)),
+    ):
         new = filled(page, found)
         if not check:
             page.write_text(new, encoding="utf-8")

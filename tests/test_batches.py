@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_sequence
 
-from motionprint.batches import Batch, Crops, Packing, Window, _sent, hide_parts, pack, together
+from motionprint.batches import Batch, Crops, Hiding, Packing, Window, _sent, hide_parts, pack, together
 from motionprint.preprocessing import Frames
 
 CPU = torch.device("cpu")
@@ -32,6 +32,9 @@ def _numbered(lengths: list[int], inputs: int = 1) -> list[npt.NDArray[np.float3
         np.repeat((1000.0 * i + np.arange(length, dtype=np.float32))[:, None], inputs, axis=1).astype(np.float32)
         for i, length in enumerate(lengths)
     ]
+
+
+HIDINGS = [Hiding(), Hiding(each_frame=True), Hiding(first_frame=True), Hiding(each_frame=True, first_frame=True)]
 
 
 def _frames(lengths: list[int]) -> Frames:
@@ -193,7 +196,10 @@ def test_arrays_that_travel_together_arrive_as_they_were() -> None:
             assert tensor.numpy().dtype == array.dtype
 
 
-def test_a_batch_that_was_sent_to_a_device_is_the_one_that_is_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("hiding", HIDINGS)
+def test_a_batch_that_was_sent_to_a_device_is_the_one_that_is_made_here(
+    monkeypatch: pytest.MonkeyPatch, hiding: Hiding
+) -> None:
     sent = []
 
     class Elsewhere:
@@ -201,14 +207,14 @@ def test_a_batch_that_was_sent_to_a_device_is_the_one_that_is_made_here(monkeypa
 
         type = "elsewhere"
 
-    def send(values: Any, hidden: Any, packing: Packing, device: Any, unseen: Any) -> Batch:
+    def send(values: Any, hidden: Any, packing: Packing, device: Any, unseen: Any, hiding: Hiding) -> Batch:
         sent.append(device)
-        return _sent(values, hidden, packing, CPU, unseen)
+        return _sent(values, hidden, packing, CPU, unseen, hiding)
 
     monkeypatch.setattr("motionprint.batches._sent", send)
     for step in (0, 4, 11):
-        here = _crops().batch(step, CPU)
-        there = _crops().batch(step, Elsewhere())  # type: ignore[arg-type]
+        here = _crops(hiding=hiding).batch(step, CPU)
+        there = _crops(hiding=hiding).batch(step, Elsewhere())  # type: ignore[arg-type]
         assert _same(here, there)
         assert torch.equal(here.frame_weights, there.frame_weights)
         assert there.packing.placed is not None and there.frames.untyped_storage().data_ptr() == (
@@ -269,8 +275,8 @@ def test_without_parts_nothing_is_hidden() -> None:
 LENGTHS = [3, 7, 12, 20, 35, 36, 50, 90]
 
 
-def _crops(seed: int = 0, lengths: list[int] | None = None, **changes: int | None) -> Crops:
-    drawing: dict[str, int | None] = {
+def _crops(seed: int = 0, lengths: list[int] | None = None, **changes: Any) -> Crops:
+    drawing: dict[str, Any] = {
         "batch_size": 16,
         "crops": 10,
         "shortest": 7,
@@ -278,7 +284,7 @@ def _crops(seed: int = 0, lengths: list[int] | None = None, **changes: int | Non
         "hidden_parts": None,
         "seed": seed,
     }
-    return Crops(_frames(lengths or LENGTHS), list(PARTS), **{**drawing, **changes})  # type: ignore[arg-type]
+    return Crops(_frames(lengths or LENGTHS), list(PARTS), **{**drawing, **changes})
 
 
 def _same(one: Batch, other: Batch) -> bool:
@@ -390,6 +396,55 @@ def test_the_first_frame_stays_whole_and_all_others_hide_the_same_parts() -> Non
             assert not hidden[0].any()
             assert (hidden[1:] == hidden[1]).all()
             assert int(_parts_of(hidden[1:2].numpy()).sum()) in (1, 2, 3, 4)
+
+
+def test_what_is_hidden_by_default_is_one_draw_a_sequence_from_the_second_frame_on() -> None:
+    """Written out, so that a run can be taken up by any version."""
+    for step in (0, 7):
+        batch = _crops(seed=3).batch(step, CPU)
+        drawn = hide_parts(PARTS, batch.packing.count, None, np.random.default_rng([3, 1, step]))
+        expected = drawn[batch.packing.sequence.numpy()] & (batch.packing.time > 0).numpy()[:, None]
+        np.testing.assert_array_equal(batch.hidden.numpy(), expected)
+
+
+def test_parts_can_be_drawn_anew_in_each_frame() -> None:
+    plain, redrawn = _crops(), _crops(hiding=Hiding(each_frame=True))
+    for step in (0, 4, 11):
+        batch, expected = redrawn.batch(step, CPU), plain.batch(step, CPU)
+        assert batch.packing == expected.packing and torch.equal(batch.frames, expected.frames)
+        drawn = hide_parts(PARTS, batch.packing.rows, None, np.random.default_rng([0, 1, step]))
+        later = (batch.packing.time > 0).numpy()
+        np.testing.assert_array_equal(batch.hidden.numpy()[later], drawn[later])
+        assert not batch.hidden.numpy()[~later].any()
+        numbers = _parts_of(batch.hidden.numpy()[later]).sum(axis=1)
+        assert set(numbers.tolist()) == {1, 2, 3, 4}
+        longest = batch.hidden[batch.packing.sequence == 0][1:]
+        assert len(torch.unique(longest, dim=0)) > len(longest) // 2  # of 30 sets, with some drawn twice
+    fixed = _crops(hiding=Hiding(each_frame=True), hidden_parts=3).batch(0, CPU)
+    assert set(_parts_of(fixed.hidden[fixed.packing.time > 0].numpy()).sum(axis=1).tolist()) == {3}
+
+
+def test_the_first_frame_can_be_hidden_like_the_others() -> None:
+    for each_frame in (False, True):
+        batch = _crops(hiding=Hiding(each_frame, first_frame=True)).batch(2, CPU)
+        whole = _crops(hiding=Hiding(each_frame)).batch(2, CPU)
+        later = batch.packing.time > 0
+        assert torch.equal(batch.hidden[later], whole.hidden[later])
+        assert set(_parts_of(batch.hidden[~later].numpy()).sum(axis=1).tolist()) == {1, 2, 3, 4}
+        for number in range(batch.packing.count):
+            hidden = batch.hidden[batch.packing.sequence == number]
+            assert bool((hidden[1:] == hidden[0]).all()) != each_frame or len(hidden) < 4
+
+
+@pytest.mark.parametrize("hiding", HIDINGS)
+def test_shares_of_a_batch_hide_what_the_whole_hides(hiding: Hiding) -> None:
+    crops = _crops(hiding=hiding)
+    whole = crops.batch(3, CPU)
+    for size in (2, 3):
+        for rank in range(size):
+            part = crops.batch(3, CPU, share=(rank, size))
+            assert torch.equal(part.hidden, whole.hidden[part.packing.rows_in_whole])
+            assert torch.equal(part.frames, whole.frames[part.packing.rows_in_whole])
 
 
 def test_the_number_of_hidden_parts_can_be_fixed_in_drawing() -> None:

@@ -63,7 +63,8 @@ OPTIONS = [word for name, value in TINY.items() for word in ("--set", f"{name}={
 def _trainer(world: World, cell: str = "gru", holes: bool = False) -> Trainer:
     """Ten sub-sequences an epoch, in batches of four, four and two: of the last, a third process gets none.
 
-    With holes, joints are missing in three of five recordings, and hidden from the encoder.
+    With holes, joints are missing in three of five recordings, and hidden from the encoder; parts are hidden anew in
+    each frame, the encoder is adversarial and the decoder sees the future.
     """
     rng = np.random.default_rng(0)
     sequences = [rng.uniform(-1, 1, (length, INPUTS)).astype(np.float32) for length in (9, 30, 14, 7, 22)]
@@ -82,6 +83,10 @@ def _trainer(world: World, cell: str = "gru", holes: bool = False) -> Trainer:
             lambda_adv=0.7,
             encoder_hide_joints=0.5 * holes,
             encoder_hide_frames=0.3 * holes,
+            redraw_parts=holes,
+            hide_first_frame=holes,
+            encoder_adversarial=holes,
+            decoder_sees_future=holes,
         ),
     ).double()
     crops = Crops(
@@ -94,6 +99,7 @@ def _trainer(world: World, cell: str = "gru", holes: bool = False) -> Trainer:
         hidden_parts=None,
         seed=3,
         encoder_hides=method.encoder_hides,
+        hiding=method.hiding,
     )
     return Trainer(method, crops, TrainingSettings(steps=8, learning_rate=0.01, checkpoint_every=4), 3, world)
 

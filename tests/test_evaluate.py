@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from motionprint.evaluation import clustering, evaluate, read_rows, write_rows
 from motionprint.evaluation.probes import accuracy, draw_labelled, fit_probe
 from motionprint.evaluation.raw import RAW_FRAMES, raw_prints
 from motionprint.evaluation.rows import KEYS
+from motionprint.evaluation.warping import warped_frames, warping_distances
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS
 from motionprint.store import MotionDataset, write_dataset
@@ -99,6 +101,7 @@ def the(rows: list[dict[str, Any]], **keys: Any) -> dict[str, Any]:
 
 
 PER_PRINT = [(task, "accuracy") for task in ("linear", "knn1", "knn5")]
+PER_PRINT += [("retrieval", metric) for metric in ("map", "precision10")]
 PER_PRINT += [(task, metric) for task in ("ward", "kmeans") for metric in ("acc", "nmi")]
 INPAINT = [(task, unit) for task in ("inpaint_hidden", "inpaint_all") for unit in ("rmse_scaled", "rmse_cm")]
 
@@ -132,9 +135,9 @@ def test_all_rows_of_a_run_stand_beside_those_of_an_untrained_encoder_and_of_raw
         assert row["recipe"]["alignment"] == "heading"
         assert row["recipe"]["max_length"] == 35
         assert row["recipe"]["fps"] == 15.0
-        assert row["recipe"]["scale"] == run.recipe.scale
+        assert (row["recipe"]["scaling"], row["recipe"]["scale"]) == ("set", run.recipe.scale)
         assert row["seconds"] >= 0
-        if row["metric"] in ("accuracy", "acc", "nmi"):
+        if row["metric"] in ("accuracy", "map", "precision10", "acc", "nmi"):
             assert 0 <= row["value"] <= 1
     settings = {(row["method"], row["preset"], row["loss"], row["steps"]) for row in rows}
     without = {("raw", None, None, None), ("first_frame", None, None, None)}
@@ -150,6 +153,49 @@ def test_raw_coordinates_of_classes_that_move_other_parts_are_told_apart(data, r
     rows = evaluate(run, data)
     assert {the(rows, method="raw", task=task)["value"] for task in ("linear", "knn1", "knn5")} == {1.0}
     assert the(rows, method="raw", task="ward", metric="acc")["value"] == 1.0
+    assert the(rows, method="raw", task="retrieval", metric="map")["value"] > 0.9
+
+
+def test_a_scale_of_each_recordings_own_is_said_in_every_row(tmp_path, data):
+    changes = TINY | {"scaling": "axes"}
+    run = pretrain(data, tmp_path / "run", protocol="cross-subject", steps=1, changes=changes, device="cpu")
+    rows = evaluate(run, data)
+    assert {(row["recipe"]["scaling"], row["recipe"]["scale"]) for row in rows} == {("axes", None)}
+
+
+def test_dynamic_time_warping_is_judged_on_request_with_all_labels_and_with_few(data, run):
+    rows = evaluate(run, data, labels_per_class=(1, "all"), samplings=3, baselines=False, dtw=True)
+    found = [row for row in rows if row["method"] == "dtw"]
+    assert [(row["labels_per_class"], row["sampling"], row["n_train"]) for row in found] == [
+        (1, 0, 3),
+        (1, 1, 3),
+        (1, 2, 3),
+        (None, 0, 12),
+    ]
+    for row in found:
+        assert (row["task"], row["metric"], row["n_test"], row["seed"]) == ("knn1", "accuracy", 12, 5)
+        nothing = ("features", "preset", "loss", "condition", "steps", "changes", "model")
+        assert {row[key] for key in nothing} == {None}
+    train, test = (
+        data.subset([i for i, s in enumerate(data.subjects) if s in half]) for half in (("s1", "s2"), ("s3", "s4"))
+    )
+    compared = [warped_frames(run.recipe, half) for half in (test, train)]
+    distances = np.concatenate(list(warping_distances(*compared)))
+    for row in found:
+        drawn = np.arange(12)
+        if row["labels_per_class"]:
+            drawn = draw_labelled(train.names, np.array(train.labels), 1, row["sampling"])
+        nearest = [train.labels[drawn[each]] for each in distances[:, drawn].argmin(axis=1)]
+        assert row["value"] == np.mean(np.array(nearest) == test.labels)
+    assert not [row for row in evaluate(run, data) if row["method"] == "dtw"]
+
+
+def test_dynamic_time_warping_without_its_package_is_refused_before_anything_is_encoded(data, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dtaidistance", None)
+    calls: list[str] = []
+    with pytest.raises(SettingsError, match="needs the package dtaidistance: pip install dtaidistance"):
+        evaluate(run, data, dtw=True, report=lambda done, total, text: calls.append(text))
+    assert not calls
 
 
 def test_shuffled_labels_are_found_by_chance(tmp_path, run):

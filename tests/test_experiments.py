@@ -149,9 +149,7 @@ def test_cells_are_done_once_and_shared_by_experiments(data: Path, tmp_path: Pat
     assert {line["experiment"] for line in missing} <= {"table2", "figure3"}
 
 
-def test_a_cell_that_fails_leaves_the_others_alone(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cell_that_fails_leaves_the_others_alone(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = cells_module.work
 
     def failing(cell: Cell, *rest: object) -> None:

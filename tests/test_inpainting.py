@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from motionprint.batches import Batch, pack
+from motionprint.batches import Batch, Hiding, pack
 from motionprint.errors import SettingsError
 from motionprint.methods.inpainting import Inpainting, InpaintingSettings
 from motionprint.skeleton import SKELETONS, Skeleton
@@ -59,6 +59,7 @@ def _dis(method: Inpainting, x: Tensor) -> Tensor:
 
 
 def _dec(method: Inpainting, masked: Tensor, first: Tensor) -> Tensor:
+    """Of both directions, where the cell has them: nn.GRU is told by its weights."""
     outputs, _ = method.decoder.rnn.cell(torch.cat([first[None], masked])[:, None])
     return method.decoder.output(outputs[1:, 0])
 
@@ -84,7 +85,13 @@ def _reference(
     def grad(loss: Tensor, network: nn.Module) -> list[Tensor]:
         return list(torch.autograd.grad(loss, list(network.parameters())))
 
-    found = {"encoder": grad(l_ele([_enc(method, x) for x in xs]), method.encoder)}
+    prints = [_enc(method, x) for x in xs]
+    loss = l_ele(prints)
+    if method.settings.encoder_adversarial:  # through x^ alone: neither x nor x^_z depends on Enc
+        fakes = [_dec(method, m, f) for m, f in zip(masked, prints, strict=True)]
+        fakes_z = [_dec(method, m, z).detach() for m, z in zip(masked, noise, strict=True)]
+        loss = loss + lambda_adv * l_adv(fakes, fakes_z)
+    found = {"encoder": grad(loss, method.encoder)}
     fixed = [_enc(method, x).detach() for x in xs]
     fakes = [_dec(method, m, f) for m, f in zip(masked, fixed, strict=True)]
     fakes_z = [_dec(method, m, z) for m, z in zip(masked, noise, strict=True)]
@@ -95,8 +102,20 @@ def _reference(
     return found
 
 
-def test_every_network_receives_exactly_the_gradient_of_its_own_objective(monkeypatch: pytest.MonkeyPatch) -> None:
-    method = _method(lambda_adv=0.7, lambda_z=0.3)  # large weights, so that a wrong term would show
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"encoder_adversarial": True},
+        {"decoder_sees_future": True},
+        {"decoder_sees_future": True, "encoder_adversarial": True},
+    ],
+    ids=lambda changes: " and ".join(changes) or "the paper",
+)
+def test_every_network_receives_exactly_the_gradient_of_its_own_objective(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
+) -> None:
+    method = _method(lambda_adv=0.7, lambda_z=0.3, **changes)  # large weights, so that a wrong term would show
     sequences = _sequences()
     parts = [[0], [1, 3, 4], [2, 0]]
     batch, order = pack(sequences, _hidden(parts))
@@ -128,6 +147,48 @@ def test_encoder_ignores_the_adversarial_loss() -> None:
         found.append([p.grad.clone() for p in method.encoder.parameters() if p.grad is not None])
     for a, b in zip(*found, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
+
+
+def test_only_an_adversarial_encoder_hears_of_the_adversarial_loss() -> None:
+    batch = _double(pack(_sequences(), _hidden([[0], [1], [2]]))[0])
+    found = {}
+    for weight in (0.0, 5.0):
+        method = _method(lambda_adv=weight, encoder_adversarial=True)
+        torch.manual_seed(1)
+        objectives = method.objectives(batch)
+        assert objectives["encoder"] is objectives["decoder"]  # one and the same, so that one pass serves both
+        gradients(method.networks, objectives)
+        found[weight] = [p.grad.clone() for p in method.encoder.parameters() if p.grad is not None]
+    assert all(not torch.allclose(a, b) for a, b in zip(found[0.0], found[5.0], strict=True))
+    plain = _method(adversary="none", encoder_adversarial=True)  # there is no such loss then
+    gradients(plain.networks, plain.objectives(batch))
+    for a, b in zip(found[0.0], plain.encoder.parameters(), strict=True):
+        torch.testing.assert_close(a, b.grad, rtol=1e-12, atol=1e-14)
+
+
+def test_only_a_decoder_that_sees_the_future_depends_on_it() -> None:
+    sequences = _sequences((9, 6))
+    later = [sequence.copy() for sequence in sequences]
+    for sequence in later:
+        sequence[-1] += 0.5
+    for sees in (False, True):
+        method = _method(decoder_sees_future=sees)
+        batches = [_double(pack(each, _hidden([[0], [1]]))[0]) for each in (sequences, later)]
+        prints = torch.zeros(2, INPUTS, dtype=torch.float64)
+        one, other = (method.inpaint(batch, prints) for batch in batches)
+        last = torch.zeros(len(one), dtype=torch.bool)
+        last[batches[0].packing.last] = True
+        changed = (one != other).any(dim=1)
+        assert changed[last].all() and bool(changed[~last].all()) == sees and bool(changed[~last].any()) == sees
+    # the print comes before the first frame, and reaches all frames
+    moved = method.inpaint(batches[1], prints + 0.1)
+    assert (moved != other).any(dim=1).all()
+
+
+def test_settings_reach_what_a_batch_hides() -> None:
+    assert _method().hiding == Hiding(each_frame=False, first_frame=False)
+    assert _method(redraw_parts=True).hiding == Hiding(each_frame=True, first_frame=False)
+    assert _method(hide_first_frame=True).hiding == Hiding(each_frame=False, first_frame=True)
 
 
 def test_a_model_without_f_ignores_the_sequence_but_for_its_shown_values() -> None:
@@ -174,7 +235,17 @@ def test_adversarial_losses_have_their_known_values(adversary: str) -> None:
     assert method.bounds == ({"discriminator": 0.01} if adversary == "wasserstein" else {})
 
 
-@pytest.mark.parametrize("changes", [{}, {"cell": "lstm"}, {"output": "recurrent"}, {"adversary": "none"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"cell": "lstm"},
+        {"output": "recurrent"},
+        {"adversary": "none"},
+        {"decoder_sees_future": True},
+        {"decoder_sees_future": True, "output": "recurrent", "cell": "lstm"},
+    ],
+)
 def test_features_do_not_depend_on_the_other_sequences_of_a_batch(changes: dict[str, object]) -> None:
     method = _method(**changes)
     sequences = _sequences((9, 2, 7, 7))
@@ -222,6 +293,10 @@ def test_it_overfits_one_batch(changes: dict[str, object]) -> None:
         ({"cell": "rnn"}, "expected cell to be one of gru, lstm, found 'rnn'"),
         ({"adversary": "hinge"}, "expected adversary to be one of log, nonsaturating, wasserstein, none"),
         ({"dropout": 1.0}, r"expected dropout in \[0, 1\), found 1.0"),
+        (
+            {"decoder_sees_future": True, "decoder_units": 7},
+            "expected an even decoder_units with decoder_sees_future, found 7",
+        ),
         ({"hidden_parts": 6}, r"expected hidden_parts in 1\.\.5, found 6"),
     ],
 )

@@ -87,6 +87,30 @@ def test_a_constant_is_its_own_error_in_scaled_units_and_in_centimetres(
     assert 5 < found["inpaint_all"]["rmse_cm"] < 50  # metres, not millimetres
 
 
+@pytest.mark.parametrize("scaling", ["sequence", "axes"])
+def test_centimetres_are_those_of_each_recordings_own_scale(monkeypatch: pytest.MonkeyPatch, scaling: str) -> None:
+    """A quarter of what is 1 in each recording, in centimetres; recordings of very different size."""
+    run = _run(scaling=scaling)
+    sizes = (0.2, 1.0, 5.0)
+    sequences = [replace(s, positions=s.positions * size) for s, size in zip(_recordings(3), sizes, strict=True)]
+    Fake(monkeypatch, run, lambda batch: batch.frames.double() + 0.25)
+    found = inpainting_errors(run, sequences)
+    prepared = [run.recipe.prepare(sequence) for sequence in sequences]
+    squares = [(0.25 * piece.metres) ** 2 for piece in prepared]  # (3,) each
+    frames = [len(piece.values) for piece in prepared]
+    expected = 100 * np.average(np.mean(squares, axis=1), weights=frames) ** 0.5
+    assert found["inpaint_all"]["rmse_scaled"] == pytest.approx(0.25, rel=1e-12)
+    assert found["inpaint_all"]["rmse_cm"] == pytest.approx(expected, rel=1e-9)
+    original, _, restored = inpainted(run, sequences[2], [0])
+    body = sequences[2].positions - sequences[2].positions[:, [KINECT.root]]
+    lengths = [np.linalg.norm(each[0], axis=1) for each in (original, body)]
+    if scaling == "axes":  # a quantile clips the largest values
+        np.testing.assert_allclose(*lengths, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        restored - original, np.broadcast_to(0.25 * prepared[2].metres, original.shape), rtol=1e-3
+    )
+
+
 def test_hidden_values_and_all_values_are_told_apart(monkeypatch: pytest.MonkeyPatch, trained: Run) -> None:
     fake = Fake(monkeypatch, trained, lambda batch: batch.frames.double() + 0.5 * batch.hidden)
     hidden, everything = _errors(inpainting_errors(trained, _recordings()))

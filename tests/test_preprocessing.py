@@ -403,6 +403,79 @@ def test_the_scale_of_the_roots_path_is_fitted_too_and_one_for_those_who_stay() 
     assert Recipe(KINECT, root_path=True).fit([_sequence(still)]).root_scale == 1
 
 
+def test_a_sequence_is_scaled_by_its_own_quantile() -> None:
+    recipe = Recipe(KINECT, "none", scaling="sequence", quantile=0.9).fit([_sequence()])
+    positions = _body(seed=3)
+    body = positions.astype(np.float32).astype(np.float64)
+    body -= body[:, [KINECT.root]]
+    size = np.quantile(np.abs(body), 0.9)
+    found = recipe.prepare(_sequence(positions))
+    np.testing.assert_allclose(found.metres, [size] * 3, rtol=1e-12)
+    np.testing.assert_allclose(found.values, np.clip(body / size, -1, 1).reshape(20, 60), atol=1e-6)
+    np.testing.assert_allclose(recipe.apply(_sequence(7 * positions)), found.values, atol=1e-5)  # size is no cue
+    assert (
+        Recipe(KINECT, "none", scaling="sequence").fit([_sequence()]).scale
+        == Recipe(KINECT, "none").fit([_sequence()]).scale
+    )
+
+
+def test_each_axis_is_stretched_to_1_after_turning() -> None:
+    recipe = Recipe(KINECT, "body", scaling="axes").fit([_sequence()])
+    in_metres = replace(recipe, scaling="set", scale=100.0)  # nothing is clipped
+    found = recipe.prepare(_sequence(_body(seed=3)))
+    turned = 100 * in_metres.apply(_sequence(_body(seed=3))).reshape(20, 20, 3)
+    np.testing.assert_allclose(found.metres, np.abs(turned).max(axis=(0, 1)), rtol=1e-5)
+    np.testing.assert_array_equal(np.abs(found.values.reshape(-1, 3)).max(axis=0), [1, 1, 1])
+    np.testing.assert_allclose(found.values.reshape(20, 20, 3) * found.metres, turned, atol=1e-5)
+    stretched = _sequence(_body(seed=3) * [1, 5, 0.2])
+    plain = replace(recipe, alignment="none")
+    np.testing.assert_allclose(plain.apply(stretched), plain.apply(_sequence(_body(seed=3))), atol=1e-5)
+
+
+@pytest.mark.parametrize("scaling", ["sequence", "axes"])
+def test_what_has_no_extent_is_not_blown_up(scaling: Any) -> None:
+    recipe = Recipe(KINECT, "none", scaling=scaling).fit([_sequence()])
+    at_the_root = recipe.prepare(_sequence(np.ones((5, 20, 3))))
+    assert not at_the_root.values.any()
+    assert at_the_root.metres.tolist() == [recipe.scale] * 3
+    flat = _body(seed=3)
+    flat[:, :, 2] = 1e-7 * np.random.default_rng(0).normal(size=flat.shape[:2])
+    assert np.abs(recipe.apply(_sequence(flat))[:, 2::3]).max() < 1e-4  # z is rounding
+
+
+@pytest.mark.parametrize("scaling", ["sequence", "axes"])
+def test_missing_values_take_no_part_in_a_sequences_own_scale(scaling: Any) -> None:
+    recipe = Recipe(KINECT, "none", scaling=scaling, quantile=1.0).fit([_sequence()])
+    holed, wild = _body(), _body()
+    wild[:, 7] += 9
+    holed[:, 7] = np.nan
+    holed[3:5, 9, 1] = np.nan  # a joint that lacks one coordinate is missing
+    found = recipe.prepare(_sequence(holed))
+    kept = [joint for joint in range(20) if joint != 7]
+    body = holed.astype(np.float32).astype(np.float64)
+    body[3:5, 9] = np.nan
+    body -= body[:, [KINECT.root]]
+    largest = np.nanmax(np.abs(body), axis=(0, 1))
+    np.testing.assert_allclose(found.metres, largest if scaling == "axes" else [largest.max()] * 3, rtol=1e-6)
+    values = found.values.reshape(20, 20, 3)
+    assert np.isnan(values[:, 7]).all() and np.isnan(values[3:5, 9]).all()
+    assert np.isnan(values).sum() == 20 * 3 + 6
+    assert (recipe.prepare(_sequence(wild)).metres > found.metres).any()
+    assert np.nanmax(np.abs(values[:, kept])) == 1
+
+
+@pytest.mark.parametrize("scaling", ["sequence", "axes"])
+def test_a_window_is_scaled_by_itself_and_the_roots_path_by_the_set(scaling: Any) -> None:
+    recipe = Recipe(KINECT, "none", scaling=scaling, root_path=True, quantile=1.0).fit([_sequence()])
+    positions = np.concatenate([_body(), 3 * _body()])
+    window = recipe.prepare(_sequence(positions), (20, 40))
+    alone = recipe.prepare(_sequence(positions[20:]))
+    np.testing.assert_array_equal(window.values, alone.values)
+    np.testing.assert_array_equal(window.metres, alone.metres)
+    path = replace(recipe, scaling="set").apply(_sequence(positions), (20, 40))[:, 60:]
+    np.testing.assert_array_equal(window.values[:, 60:], path)
+
+
 def test_any_frame_rate_gives_the_same_frames() -> None:
     """60 and 30 frames/s hold every frame of 15 frames/s: picked, not interpolated."""
     fine = _body(61)
@@ -469,6 +542,7 @@ def test_one_frame_is_enough() -> None:
     ("fields", "message"),
     [
         ({"alignment": "north"}, "unknown alignment 'north': expected one of none, heading, body"),
+        ({"scaling": "person"}, "unknown scaling 'person': expected one of set, sequence, axes"),
         ({"fps": 0}, "expected fps above 0, found 0"),
         ({"fps": float("nan")}, "expected fps above 0, found nan"),
         ({"max_length": 1}, "expected max_length of at least 2 frames, found 1"),
@@ -494,6 +568,12 @@ def test_a_recipe_survives_json(skeleton: Skeleton) -> None:
     recipe = Recipe(skeleton, "body", 20.0, max_length=None, window_over=90, window=30, root_path=True, scale=0.1 + 0.2)
     again = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict())), recipe.skeleton)
     assert again == recipe
+
+
+def test_a_recipe_of_before_there_was_a_scaling_is_scaled_by_the_set() -> None:
+    table = Recipe(KINECT).fit([_sequence()]).to_dict()
+    del table["scaling"]
+    assert Recipe.from_dict(table, KINECT).scaling == "set"
 
 
 def test_a_fitted_recipe_applies_alike_after_json() -> None:

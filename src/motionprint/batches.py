@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,18 @@ _POOL = 16
 _ORDER, _HIDING, _DRAWING, _ENCODER = 0, 1, 2, 3
 """Streams of random numbers: which sequence, which parts are hidden, which of its frames, what the encoder misses."""
 
-__all__ = ["Batch", "Crops", "Packing", "Part", "Window", "hide_from_encoder", "hide_parts", "pack", "together"]
+__all__ = [
+    "Batch",
+    "Crops",
+    "Hiding",
+    "Packing",
+    "Part",
+    "Window",
+    "hide_from_encoder",
+    "hide_parts",
+    "pack",
+    "together",
+]
 
 Window = Callable[[npt.NDArray[np.int64]], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 """Of sequences of so many frames (N,), the first frame of a window and its number of frames, (N,) each.
@@ -293,6 +304,24 @@ def _split(values: Tensor, incomplete: bool) -> tuple[Tensor, Tensor | None]:
     return values.masked_fill(~known, 0), known
 
 
+class Hiding(NamedTuple):
+    """In which frames of a sequence body parts are hidden from the decoder."""
+
+    each_frame: bool = False
+    """Whether parts are drawn anew in each frame; otherwise they are the same in all."""
+    first_frame: bool = False
+    """Whether the first frame is hidden too; otherwise it stays whole."""
+
+
+_Table = TypeVar("_Table", npt.NDArray[Any], Tensor)
+
+
+def _hidden_rows(drawn: _Table, sequence: _Table, time: _Table, hiding: Hiding) -> _Table:
+    """(rows, D) what is hidden, of what was drawn: (N, D), or (rows, D) where that is done for each frame."""
+    rows = drawn if hiding.each_frame else drawn[sequence]
+    return rows if hiding.first_frame else rows & (time > 0)[:, None]
+
+
 class _Drawn(NamedTuple):
     """N sub-sequences, longest first."""
 
@@ -312,7 +341,7 @@ class Crops:
     Everything drawn is a function of the seed and the number of the step alone, so that a run can be taken up
     anywhere, by any number of threads, and gives the same batches. Sources: Zheng et al. 2018, "Implementation
     details": 25 sub-sequences of 7 to 35 frames from each recording; a random number of parts hidden, the same in all
-    frames from the second on.
+    frames from the second on (``hiding`` changes that).
     """
 
     def __init__(
@@ -327,6 +356,7 @@ class Crops:
         hidden_parts: int | None,
         seed: int,
         encoder_hides: tuple[float, float] = (0.0, 0.0),
+        hiding: Hiding = Hiding(),  # noqa: B008 - it cannot be changed
         labels: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self.frames = frames
@@ -340,6 +370,7 @@ class Crops:
         self.hidden_parts = hidden_parts
         self.encoder_hides = encoder_hides
         """The largest shares of joints and of frames that are hidden from the encoder."""
+        self.hiding = hiding
         self.seed = seed
         self._lock = Lock()
         self._round: tuple[int, npt.NDArray[np.int32]] = (-1, np.zeros(0, np.int32))
@@ -359,11 +390,13 @@ class Crops:
         drawn = self._drawn(step)
         packing = Packing(tuple(drawn.length.tolist()))
         rng = np.random.default_rng([self.seed, _HIDING, step])
-        hidden = hide_parts(self.parts, packing.count, self.hidden_parts, rng)  # (N, D)
+        draws = packing.rows if self.hiding.each_frame else packing.count
+        hidden = hide_parts(self.parts, draws, self.hidden_parts, rng)  # (N, D), or (rows, D)
         unseen = self._hidden_from_encoder(step, drawn.length)
         rank, size = share
         if size > 1:
-            packing, hidden = packing.every(rank, size), hidden[rank::size]
+            packing = packing.every(rank, size)
+            hidden = hidden[packing.rows_in_whole.numpy() if self.hiding.each_frame else slice(rank, None, size)]
             unseen = unseen and (unseen[0][rank::size], unseen[1][rank::size])
             drawn = _Drawn(drawn.piece[rank::size], drawn.start[rank::size], drawn.length[rank::size])
         time, sequence = packing.of_row
@@ -371,8 +404,8 @@ class Crops:
         rows = unseen and (unseen[0], unseen[1][sequence, time])
         labels = None if self.labels is None else torch.from_numpy(self.labels[drawn.piece]).to(device)
         if device.type != "cpu":
-            return replace(_sent(values, hidden, packing, device, rows), labels=labels)
-        mask = torch.from_numpy(hidden[sequence] & (time > 0)[:, None])
+            return replace(_sent(values, hidden, packing, device, rows, self.hiding), labels=labels)
+        mask = torch.from_numpy(_hidden_rows(hidden, sequence, time, self.hiding))
         frames, known = _split(torch.from_numpy(values), _incomplete(values))
         hides = rows and torch.from_numpy(rows[0][sequence] | rows[1][:, None])
         return Batch(frames, mask, packing, known, hides, labels)
@@ -442,16 +475,18 @@ def _sent(
     packing: Packing,
     device: torch.device,
     unseen: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]] | None = None,
+    hiding: Hiding = Hiding(),  # noqa: B008 - it cannot be changed
 ) -> Batch:
     """A batch on a device that nothing but its frames, lengths and hidden inputs (N, D) travels to, at once.
 
+    Where parts are drawn for each frame, the hidden inputs are (rows, D).
     ``unseen``, where there is any: the inputs (N, D) and the rows (rows,) that are hidden from the encoder.
     """
     host = [values, np.array(packing.lengths, np.int64), hidden, *(unseen or ())]
     placed, lengths, inputs, *others = together(host, device)
     packing = Packing(packing.lengths, device, lengths, packing.part)
     frames, known = _split(placed, _incomplete(values))
-    mask = inputs[packing.sequence] & (packing.time > 0)[:, None]
+    mask = _hidden_rows(inputs, packing.sequence, packing.time, hiding)
     return Batch(frames, mask, packing, known, others[0][packing.sequence] | others[1][:, None] if others else None)
 
 

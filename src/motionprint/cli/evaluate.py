@@ -44,6 +44,7 @@ from motionprint.cli.tables import print_table
     show_default=True,
     help="How often the few labelled recordings are drawn.",
 )
+@click.option("--dtw", is_flag=True, help="Judge dynamic time warping too; slow (package dtaidistance).")
 @click.option("--transductive", is_flag=True, help="Allow a run that was trained on test recordings; rows say so.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @quiet_option
@@ -60,14 +61,15 @@ def command(
     features: tuple[str, ...],
     labels_per_class: tuple[int | Literal["all"], ...],
     samplings: int,
+    dtw: bool,
     transductive: bool,
     device: str,
     quiet: bool,
 ) -> None:
     """Measure the prints of RUN on DATASET, beside raw coordinates and an untrained encoder.
 
-    Linear probe, nearest neighbour, clustering and inpainting error; the table shows mean and standard deviation,
-    OUT has every row with what made it.
+    Linear probe, nearest neighbour, retrieval, clustering and inpainting error; the table shows mean and standard
+    deviation, OUT has every row with what made it.
     """
     from motionprint.evaluation.evaluate import evaluate
     from motionprint.evaluation.rows import write_rows
@@ -86,6 +88,7 @@ def command(
                 labels_per_class=labels_per_class,
                 samplings=samplings,
                 transductive=transductive,
+                dtw=dtw,
                 report=report,
                 command=command_line,
             )

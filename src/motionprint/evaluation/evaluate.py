@@ -1,4 +1,4 @@
-"""What a run's prints are worth on a data set: rows of probes, clusters and inpainting errors.
+"""What a run's prints are worth on a data set: rows of probes, retrieval, clusters and inpainting errors.
 
 The same rows for raw coordinates and for an untrained encoder stand beside the run's own. Test recordings choose
 nothing and touch nothing that is fitted. Definitions: docs/evaluation.md.
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,10 @@ from motionprint.evaluation.inpainting import first_frame_errors, inpainting_err
 from motionprint.evaluation.prints import FEATURES, encode
 from motionprint.evaluation.probes import PROBES, accuracy, draw_labelled, fit_probe
 from motionprint.evaluation.raw import raw_prints
+from motionprint.evaluation.retrieval import retrieval
 from motionprint.evaluation.rows import build_row, provenance
 from motionprint.evaluation.supervised import predict
+from motionprint.evaluation.warping import require_warping, warped_frames, warping_distances
 from motionprint.methods import Classifier, Inpainting
 from motionprint.progress import Report
 from motionprint.store import MotionDataset
@@ -55,6 +57,7 @@ def evaluate(
     samplings: int = 10,
     transductive: bool = False,
     baselines: bool = True,
+    dtw: bool = False,
     report: Report | None = None,
     command: str | None = None,
 ) -> list[dict[str, Any]]:
@@ -67,14 +70,16 @@ def evaluate(
     features
         ``states``, ``F``, ``both``: rows for each.
     labels_per_class
-        How many training recordings of each class are labelled; ``all`` for all of them. Clusters and inpainting
-        errors, which need no labels, are reported with ``all``.
+        How many training recordings of each class are labelled; ``all`` for all of them. Retrieval, clusters and
+        inpainting errors, which fit no labels, are reported with ``all``.
     samplings
         How many times a few labels are drawn.
     transductive
         Whether test recordings that the run was fitted on are allowed; the rows then say so.
     baselines
         Whether raw coordinates and an untrained encoder are judged too.
+    dtw
+        Whether the nearest neighbour by dynamic time warping is judged too: slow, it compares every pair of recordings.
 
     Returns
     -------
@@ -84,7 +89,8 @@ def evaluate(
     Raises
     ------
     SettingsError
-        If no protocol is given and the run was fitted on everything, or an option is unknown.
+        If no protocol is given and the run was fitted on everything, an option is unknown, or the package that
+        ``dtw`` needs is not installed.
     DatasetError
         If the protocol is unknown, the data set has no labels, fewer than two classes train, or test recordings
         are among those that the run was fitted on.
@@ -92,6 +98,8 @@ def evaluate(
         If the data set has other joints than the run.
     """
     _check(features, labels_per_class, samplings)
+    if dtw:
+        require_warping()
     run.skeleton.require_same(dataset.skeleton, str(dataset.folder))
     labelled = np.array([label is not None for label in dataset.labels])
     if not labelled.any():
@@ -112,12 +120,16 @@ def evaluate(
     common = _common(run, dataset, split, transductive) | provenance(command)
     if isinstance(run.method, Classifier):
         return [build_row(common | _row_of_classes(run, halves, report))]
+    draws = list(_draws(halves.train, tuple(dict.fromkeys(labels_per_class)), samplings))
     judged = list(_judged(run, features, baselines))
     conditions = _conditions(run, len(split.test), baselines) if "all" in labels_per_class else ()
-    progress = Progress(report, (len(PROBES) + 2) * len(judged) + len(conditions))
+    progress = Progress(report, (len(PROBES) + 3) * len(judged) + dtw + len(conditions))
     rows: list[dict[str, Any]] = []
     for kind in judged:
-        rows += _rows_of_prints(kind, halves, common, tuple(dict.fromkeys(labels_per_class)), samplings, progress)
+        rows += _rows_of_prints(kind, halves, common, draws, progress)
+    if dtw:
+        progress.begin("dynamic time warping")
+        rows += _rows_of_warping(run, halves, common, draws)
     for condition in conditions:
         progress.begin(f"inpainting, {condition}")
         test = dataset.subset(split.test)
@@ -236,7 +248,8 @@ def _common(run: Run, dataset: MotionDataset, split: Split, transductive: bool) 
         "transductive": transductive,
         "recipe": {
             "alignment": recipe.alignment,
-            "scale": recipe.scale,
+            "scaling": recipe.scaling,
+            "scale": recipe.scale if recipe.scaling == "set" else None,
             "fps": recipe.fps,
             "max_length": recipe.max_length,
             "root_path": recipe.root_path,
@@ -304,47 +317,84 @@ def _row_of_classes(run: Run, halves: Halves, report: Report | None) -> dict[str
     return row
 
 
+class Draw(NamedTuple):
+    """Which training recordings are labelled."""
+
+    per_class: int | None
+    """How many of each class; None for all."""
+    sampling: int
+    numbers: npt.NDArray[np.intp]
+    """(n,) their places among the training recordings."""
+
+
+def _draws(train: Half, labels_per_class: Sequence[Labels], samplings: int) -> Iterator[Draw]:
+    for number in labels_per_class:
+        if number == "all":
+            yield Draw(None, 0, np.arange(len(train.names)))
+        else:
+            for sampling in range(samplings):
+                yield Draw(number, sampling, draw_labelled(train.names, train.labels, number, sampling))
+
+
 def _rows_of_prints(
-    kind: Judged,
-    halves: Halves,
-    common: dict[str, Any],
-    labels_per_class: Sequence[Labels],
-    samplings: int,
-    progress: Progress,
+    kind: Judged, halves: Halves, common: dict[str, Any], draws: Sequence[Draw], progress: Progress
 ) -> Iterator[dict[str, Any]]:
-    """Rows of the probes and of the clusters of one kind of prints."""
+    """Rows of the probes, of retrieval and of the clusters of one kind of prints."""
     name = f"{kind.keys['method']} {kind.keys['features'] or 'coordinates'}"
     progress.begin(f"{name}: encoding {len(halves.train.names) + len(halves.test.names)} recordings")
     started = time.perf_counter()
     # one after the other: what is in the test half cannot touch a training print, not even by rounding
     train, test = kind.encode(halves.train.recordings), kind.encode(halves.test.recordings)
     encoding = time.perf_counter() - started
-    shared = common | kind.keys | {"n_test": len(test)}
+    shared = common | kind.keys | {"n_train": len(train), "n_test": len(test)}
     for task in PROBES:
         progress.begin(f"{name}: {task}")
-        for number in labels_per_class:
-            for sampling in range(1 if number == "all" else samplings):
-                started = time.perf_counter()
-                drawn = (
-                    np.arange(len(train))
-                    if number == "all"
-                    else draw_labelled(halves.train.names, halves.train.labels, number, sampling)
-                )
-                value = accuracy(fit_probe(task, train[drawn], halves.train.labels[drawn]), test, halves.test.labels)
-                yield shared | {
-                    "labels_per_class": None if number == "all" else number,
-                    "sampling": sampling,
-                    "task": task,
-                    "metric": "accuracy",
-                    "value": value,
-                    "n_train": len(drawn),
-                    "seconds": round(encoding + time.perf_counter() - started, 3),
-                }
+        for draw in draws:
+            started = time.perf_counter()
+            probe = fit_probe(task, train[draw.numbers], halves.train.labels[draw.numbers])
+            value = accuracy(probe, test, halves.test.labels)
+            seconds = encoding + time.perf_counter() - started
+            yield shared | _accuracy(task, draw, value, seconds)
+    without_labels: list[dict[str, Any]] = []
+    progress.begin(f"{name}: retrieval")
+    if any(draw.per_class is None for draw in draws):
+        started = time.perf_counter()
+        found = retrieval(train, halves.train.labels, test, halves.test.labels)
+        seconds = time.perf_counter() - started
+        without_labels += [{"task": "retrieval", "metric": m, "value": v, "seconds": seconds} for m, v in found.items()]
     progress.begin(f"{name}: clusters")
-    if "all" in labels_per_class:
-        for row in _rows_of_clusters(test, halves.test.labels, int(common["seed"])):
-            row["seconds"] = round(encoding + row["seconds"], 3)
-            yield shared | {"n_train": len(train)} | row
+    if any(draw.per_class is None for draw in draws):
+        without_labels += _rows_of_clusters(test, halves.test.labels, int(common["seed"]))
+    for row in without_labels:
+        yield shared | row | {"seconds": round(encoding + row["seconds"], 3)}
+
+
+def _accuracy(task: str, draw: Draw, value: float, seconds: float) -> dict[str, Any]:
+    """What a row says of one probe with some labels."""
+    return {
+        "labels_per_class": draw.per_class,
+        "sampling": draw.sampling,
+        "task": task,
+        "metric": "accuracy",
+        "value": value,
+        "n_train": len(draw.numbers),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _rows_of_warping(
+    run: Run, halves: Halves, common: dict[str, Any], draws: Sequence[Draw]
+) -> Iterator[dict[str, Any]]:
+    """The nearest neighbour by dynamic time warping; where two are as near, the first training recording."""
+    started = time.perf_counter()
+    train, test = (warped_frames(run.recipe, half.recordings) for half in (halves.train, halves.test))
+    distances = np.concatenate(list(warping_distances(test, train)))  # (test, train): all draws choose from them
+    comparing = time.perf_counter() - started
+    shared = common | dict.fromkeys(_keys(run)) | {"method": "dtw", "n_test": len(test)}
+    for draw in draws:
+        nearest = draw.numbers[distances[:, draw.numbers].argmin(axis=1)]
+        value = float(np.mean(halves.train.labels[nearest] == halves.test.labels))
+        yield shared | _accuracy("knn1", draw, value, comparing)
 
 
 def _rows_of_clusters(prints: Prints, labels: npt.NDArray[np.str_], seed: int) -> Iterator[dict[str, Any]]:

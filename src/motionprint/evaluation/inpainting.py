@@ -34,7 +34,7 @@ def inpainting_errors(
     """Root mean square error of inpainted values, over hidden values and over all.
 
     Every recording is judged with four sets of hidden parts, drawn from ``seed`` alone: the same for every model.
-    The first frame, which is never hidden, counts in ``inpaint_all`` only; a missing value (NaN) counts nowhere.
+    The first frame, which is never hidden here, counts in ``inpaint_all`` only; a missing value (NaN) counts nowhere.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def inpainting_errors(
     Returns
     -------
     ``{"inpaint_hidden": {"rmse_scaled": ..., "rmse_cm": ...}, "inpaint_all": {...}}``: in the units that the network
-    reads (one is the recipe's scale) and in centimetres.
+    reads and in centimetres, each value by what 1 is in its own sequence (see ``scaling`` of the recipe).
 
     Raises
     ------
@@ -63,7 +63,7 @@ def inpainting_errors(
         raise SettingsError(f"expected a condition that fits a run trained with {trained!r}, found {chosen!r}")
     sums = _Sums(3 * len(run.skeleton))
     with torch.no_grad():
-        for batch in _batches(run, sequences, seed):
+        for batch, metres in _batches(run, sequences, seed):
             prints = method.encode(batch.seen, batch.packing)["F"]  # (N, R)
             if chosen == "zeroed":
                 prints = torch.zeros_like(prints)
@@ -71,17 +71,17 @@ def inpainting_errors(
                 if len(prints) == 1:
                     raise DatasetError("expected at least two recordings to shuffle prints among, found one")
                 prints = prints.roll(1, dims=0)  # batches mix all recordings, so that a neighbour is a stranger
-            sums.add(batch, method.inpaint(batch, prints))
-    return sums.errors(run)
+            sums.add(batch, method.inpaint(batch, prints), metres)
+    return sums.errors()
 
 
 def first_frame_errors(run: Run, sequences: Sequence[SkeletonSequence] | MotionDataset, seed: int = 0) -> Errors:
     """The same errors for the plainest guess: a hidden value stays what it was in the first frame (zero if missing)."""
     sums = _Sums(3 * len(run.skeleton))
-    for batch in _batches(run, sequences, seed):
+    for batch, metres in _batches(run, sequences, seed):
         first = batch.frames[: batch.packing.count][batch.packing.sequence]  # (rows, D)
-        sums.add(batch, torch.where(batch.hidden, first, batch.frames))
-    return sums.errors(run)
+        sums.add(batch, torch.where(batch.hidden, first, batch.frames), metres)
+    return sums.errors()
 
 
 def inpainted(
@@ -104,7 +104,7 @@ def inpainted(
         (T, J, 3) metres; the network's own output, for shown joints too.
     """
     method = _inpainting(run)
-    frames = run.recipe.apply(sequence)
+    frames, scale = run.recipe.prepare(sequence)
     mask = np.asarray(method.hidden_inputs[list(hidden_parts)].any(axis=0))  # (D,)
     batch, _ = pack([frames], mask[None], run.device)
     with torch.no_grad():
@@ -112,7 +112,7 @@ def inpainted(
     joints = len(run.skeleton)
 
     def metres(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return (values[:, : 3 * joints] * run.recipe.scale).reshape(len(values), joints, 3).astype(np.float32)
+        return (values[:, : 3 * joints].reshape(len(values), joints, 3) * scale).astype(np.float32)
 
     values = batch.hidden.cpu().numpy()[:, : 3 * joints].reshape(len(frames), joints, 3)
     hidden = np.asarray(values.any(axis=2))  # (T, J)
@@ -125,12 +125,20 @@ def _inpainting(run: Run) -> Inpainting:
     return run.method
 
 
-def _batches(run: Run, sequences: Sequence[SkeletonSequence] | MotionDataset, seed: int) -> Iterator[Batch]:
-    """Every recording four times with other parts hidden, in an order that mixes all recordings."""
-    frames = [run.recipe.apply(s, piece) for s in sequences for piece in run.recipe.pieces(s)]
-    frames = [piece for piece in frames if len(piece) > 1]
-    if not frames:
+def _batches(
+    run: Run, sequences: Sequence[SkeletonSequence] | MotionDataset, seed: int
+) -> Iterator[tuple[Batch, npt.NDArray[np.float64]]]:
+    """Every recording four times with other parts hidden, in an order that mixes all recordings.
+
+    With each batch the metres (N, 3) that are 1 in its sequences. What is hidden is the same for every model, whatever
+    it was trained with: one set of parts in all frames of a sequence, from the second frame on.
+    """
+    prepared = [run.recipe.prepare(s, piece) for s in sequences for piece in run.recipe.pieces(s)]
+    prepared = [piece for piece in prepared if len(piece.values) > 1]
+    if not prepared:
         raise DatasetError("expected recordings of at least two frames to inpaint, found none")
+    frames = [piece.values for piece in prepared]
+    metres = np.stack([piece.metres for piece in prepared])  # (pieces, 3)
     rng = np.random.default_rng([seed, 2])
     method = _inpainting(run)
     for _ in range(DRAWS):
@@ -138,7 +146,8 @@ def _batches(run: Run, sequences: Sequence[SkeletonSequence] | MotionDataset, se
         order = rng.permutation(len(frames))
         # batches of equal size: a batch of one would leave `shuffled` nothing to shuffle
         for chosen in np.array_split(order, -(-len(order) // BATCH)):
-            yield pack([frames[i] for i in chosen], hidden[chosen], run.device)[0]
+            batch, placed = pack([frames[i] for i in chosen], hidden[chosen], run.device)
+            yield batch, metres[chosen[placed]]
 
 
 class _Sums:
@@ -146,22 +155,27 @@ class _Sums:
 
     def __init__(self, values: int) -> None:
         self.values = values
-        self.squares = {"inpaint_hidden": 0.0, "inpaint_all": 0.0}
-        self.counts = {"inpaint_hidden": 0, "inpaint_all": 0}
+        self.squares = dict.fromkeys(("inpaint_hidden", "inpaint_all"), (0.0, 0.0))  # scaled, in square metres
+        self.counts = dict.fromkeys(self.squares, 0)
 
-    def add(self, batch: Batch, found: torch.Tensor) -> None:
+    def add(self, batch: Batch, found: torch.Tensor, metres: npt.NDArray[np.float64]) -> None:
+        """Count a batch; ``metres`` (N, 3) are 1 in each of its sequences, by axis."""
         square = (batch.frames - found)[:, : self.values].square().double()  # (rows, 3 J)
+        scale = torch.from_numpy(metres).to(square.device).square()  # (N, 3)
+        physical = square * scale[batch.packing.sequence].repeat(1, self.values // 3)
         hidden = batch.hidden[:, : self.values]
         known = torch.ones_like(hidden) if batch.known is None else batch.known[:, : self.values]
         for task, mask in (("inpaint_hidden", hidden & known), ("inpaint_all", known)):
-            self.squares[task] += float(square[mask].sum())
+            scaled, real = self.squares[task]
+            self.squares[task] = (scaled + float(square[mask].sum()), real + float(physical[mask].sum()))
             self.counts[task] += int(mask.sum())
 
-    def errors(self, run: Run) -> Errors:
+    def errors(self) -> Errors:
+        """The roots of the means."""
         errors = {}
-        for task, total in self.squares.items():
+        for task, totals in self.squares.items():
             if not self.counts[task]:
                 raise DatasetError("expected recorded values to judge hidden ones by, found all of them missing")
-            scaled = float(np.sqrt(total / self.counts[task]))
-            errors[task] = {"rmse_scaled": scaled, "rmse_cm": 100 * run.recipe.scale * scaled}
+            scaled, real = (float(np.sqrt(total / self.counts[task])) for total in totals)
+            errors[task] = {"rmse_scaled": scaled, "rmse_cm": 100 * real}
         return errors

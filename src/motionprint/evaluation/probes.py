@@ -22,7 +22,16 @@ from motionprint.store.labelled import draw_labelled
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
 
-__all__ = ["PROBES", "LinearProbe", "NeighbourProbe", "accuracy", "draw_labelled", "fit_probe", "require_finite"]
+__all__ = [
+    "PROBES",
+    "LinearProbe",
+    "NeighbourProbe",
+    "accuracy",
+    "draw_labelled",
+    "fit_probe",
+    "require_finite",
+    "unit_vectors",
+]
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -97,7 +106,7 @@ class NeighbourProbe:
         voters = min(self.neighbours, len(self.labels))
         found: list[npt.NDArray[np.intp]] = []
         for start in range(0, len(prints), CHUNK):
-            similarity = _unit(self.scaler.apply(prints[start : start + CHUNK])) @ self.directions.T
+            similarity = unit_vectors(self.scaler.apply(prints[start : start + CHUNK])) @ self.directions.T
             nearest = np.argpartition(-similarity, voters - 1, axis=1)[:, :voters]
             order = np.argsort(-np.take_along_axis(similarity, nearest, axis=1), axis=1, kind="stable")
             found.append(_vote(numbers[np.take_along_axis(nearest, order, axis=1)], len(classes)))
@@ -126,7 +135,7 @@ def fit_probe(task: str, prints: Floats, labels: Sequence[str] | npt.NDArray[Any
     scaler = Scaler.fit(prints)
     scaled = scaler.apply(prints)
     if task != "linear":
-        return NeighbourProbe(scaler, _unit(scaled), classes, neighbours=int(task.removeprefix("knn")))
+        return NeighbourProbe(scaler, unit_vectors(scaled), classes, neighbours=int(task.removeprefix("knn")))
     from sklearn.linear_model import LogisticRegression
 
     return LinearProbe(scaler, LogisticRegression(C=1.0, tol=TOLERANCE, max_iter=MAX_ITERATIONS).fit(scaled, classes))
@@ -160,7 +169,7 @@ def require_finite(prints: Floats, which: str) -> None:
         )
 
 
-def _unit(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def unit_vectors(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Vectors (N, R) of length 1; a zero vector stays zero, as far from everything as a right angle."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: npt.NDArray[np.float64] = vectors / np.where(length > 0, length, 1.0)

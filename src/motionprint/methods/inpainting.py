@@ -16,8 +16,9 @@ hidden, x~, and inpaints them; a discriminator tells real sequences from inpaint
 
 Not to be confused with context encoders (Pathak et al. 2016), where the encoder sees the corrupted input: here it
 sees all of x (unless ``encoder_hide_joints`` or ``encoder_hide_frames`` is set), and the print is what the decoder
-cannot know from x~ alone. Missing values are zero in all inputs and weigh nothing. Differences from the paper and
-from the authors' published code are numbered in docs/methods/inpainting.md.
+cannot know from x~ alone. ``redraw_parts``, ``hide_first_frame``, ``encoder_adversarial`` and ``decoder_sees_future``
+do what the paper argues against, so that its claims can be measured. Missing values are zero in all inputs and weigh
+nothing. Differences from the paper and from the authors' published code are numbered in docs/methods/inpainting.md.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from motionprint.batches import Batch, Packing
+from motionprint.batches import Batch, Hiding, Packing
 from motionprint.errors import SettingsError
 from motionprint.methods.method import Method
 from motionprint.networks import Cell, Decoder, Discriminator, Encoder
@@ -77,6 +78,14 @@ class InpaintingSettings:
     """Joints hidden from the encoder in each sequence: none up to this share of them, drawn with equal chance."""
     encoder_hide_frames: float = 0.0
     """Frames hidden from the encoder in each sequence: none up to this share of them, drawn with equal chance."""
+    redraw_parts: bool = False
+    """Whether hidden parts, and their number, are drawn anew in each frame; otherwise they are the same in all."""
+    hide_first_frame: bool = False
+    """Whether the hidden parts are hidden in the first frame too; otherwise it stays whole."""
+    encoder_adversarial: bool = False
+    """Whether the encoder minimises the adversarial loss too, as the decoder does."""
+    decoder_sees_future: bool = False
+    """Whether the decoder reads in both directions, with half of its units in each."""
 
     def __post_init__(self) -> None:
         for name in ("encoder_units", "decoder_units", "discriminator_units", "layers"):
@@ -97,6 +106,8 @@ class InpaintingSettings:
         for name in ("encoder_hide_joints", "encoder_hide_frames"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"expected {name} in [0, 1), found {getattr(self, name)}")
+        if self.decoder_sees_future and self.decoder_units % 2:
+            raise SettingsError(f"expected an even decoder_units with decoder_sees_future, found {self.decoder_units}")
 
     @property
     def loss(self) -> str:
@@ -121,7 +132,8 @@ class Inpainting(Method):
         shape = {"layers": settings.layers, "cell": settings.cell, "dropout": settings.dropout}
         # R = D: the print is read as the data of the first time step
         self.encoder = Encoder(inputs, settings.encoder_units, inputs, tanh=settings.print_tanh, **shape)  # type: ignore[arg-type]
-        self.decoder = Decoder(inputs, settings.decoder_units, output=settings.output, **shape)  # type: ignore[arg-type]
+        decoder = {**shape, "output": settings.output, "sees_future": settings.decoder_sees_future}
+        self.decoder = Decoder(inputs, settings.decoder_units, **decoder)  # type: ignore[arg-type]
         self.discriminator: Discriminator | None = None
         if settings.adversary != "none":
             self.discriminator = Discriminator(inputs, settings.discriminator_units, **shape)  # type: ignore[arg-type]
@@ -150,9 +162,10 @@ class Inpainting(Method):
         triples = torch.stack(known, dim=1).flatten(0, 1)  # (3 rows, D)
         real, fake, fake_z = self.discriminator(triples, batch.packing.repeated(3)).view(-1, 3).unbind(1)  # (N,) each
         decoder, discriminator = self._adversarial(batch.mean, real, fake, fake_z)
+        joint = elementwise + self.settings.lambda_adv * decoder
         return {
-            "encoder": elementwise,
-            "decoder": elementwise + self.settings.lambda_adv * decoder,
+            "encoder": joint if self.settings.encoder_adversarial else elementwise,
+            "decoder": joint,
             "discriminator": discriminator,
         }
 
@@ -189,6 +202,10 @@ class Inpainting(Method):
     def hidden_parts(self) -> int | None:
         hidden: int | None = self.settings.hidden_parts
         return hidden
+
+    @property
+    def hiding(self) -> Hiding:
+        return Hiding(each_frame=self.settings.redraw_parts, first_frame=self.settings.hide_first_frame)
 
     @property
     def encoder_hides(self) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from motionprint.batches import Batch, Packing
+from motionprint.batches import Batch, Hiding, Packing
 from motionprint.preprocessing import Frames
 from motionprint.skeleton import Skeleton
 
@@ -65,6 +65,11 @@ class Method(nn.Module, ABC):
     def hidden_parts(self) -> int | None:
         """How many parts are hidden in a sequence; None draws the number anew for each."""
         return None
+
+    @property
+    def hiding(self) -> Hiding:
+        """In which frames parts are hidden: by default the same from the second frame on."""
+        return Hiding()
 
     @property
     def encoder_hides(self) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Dec: a one-directional recurrent network that reads a print, then frames with hidden parts, and inpaints each."""
+"""Dec: a recurrent network that reads a print, then frames with hidden parts, and inpaints each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ __all__ = ["Decoder"]
 
 
 class Decoder(nn.Module):
-    """Inpainted frames from a frame, its past and a print; never from the future (Zheng et al. 2018, "Decoder")."""
+    """Inpainted frames from a frame, its past and a print; never from the future (Zheng et al. 2018, "Decoder").
+
+    One that ``sees_future`` reads in both directions, with half of its units (H, even) in each, so that its layers are
+    as wide. The print comes before the first frame for both: the backward direction reads it last.
+    """
 
     def __init__(
         self,
@@ -24,9 +28,13 @@ class Decoder(nn.Module):
         cell: Cell = "gru",
         dropout: float = 0.0,
         output: Literal["linear", "recurrent"] = "linear",
+        sees_future: bool = False,
     ) -> None:
         super().__init__()
-        self.rnn = RecurrentLayers(inputs, hidden, layers, bidirectional=False, cell=cell, dropout=dropout)
+        if sees_future:
+            self.rnn = RecurrentLayers(inputs, hidden // 2, layers, bidirectional=True, cell=cell, dropout=dropout)
+        else:
+            self.rnn = RecurrentLayers(inputs, hidden, layers, bidirectional=False, cell=cell, dropout=dropout)
         self.output: nn.Module
         if output == "linear":
             self.output = nn.Linear(hidden, inputs)
@@ -47,7 +55,7 @@ class Decoder(nn.Module):
 
         Returns
         -------
-        (rows, D): row t holds the output after reading masked frame t.
+        (rows, D): row t holds the output after reading masked frame t (where the future is seen, all of them).
         """
         longer = packing.longer
         outputs = self.rnn.outputs([prints, masked], longer)  # (N + rows, H): time 0 is the print's

@@ -104,6 +104,8 @@ class RecurrentLayers(nn.Module):
         """(rows, directions x H) the last layer's outputs; ``blocks`` (., inputs), one after another, are the rows."""
         if blocks[0].device.type != "cpu":
             return self._kernels(_rows(blocks), packing)
+        if self.directions == 2:  # the backward direction reads its rows mirrored, which mixes the blocks
+            blocks = [_rows(blocks)]
         return self._layers(blocks, packing, last=False)
 
     def last_states(self, frames: Tensor, packing: Packing) -> Tensor:

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,13 @@ from motionprint.skeleton import Skeleton
 if TYPE_CHECKING:
     from motionprint.store import MotionDataset
 
-__all__ = ["Recipe", "RecipeCounts", "recorded_ranges"]
+__all__ = ["SCALINGS", "Prepared", "Recipe", "RecipeCounts", "Scaling", "recorded_ranges"]
+
+Scaling = Literal["set", "sequence", "axes"]
+SCALINGS: tuple[Scaling, ...] = get_args(Scaling)
+
+_NO_EXTENT = 1e-5
+"""The share of the set's scale below which a sequence's own extent is rounding: it is not blown up to 1."""
 
 
 @dataclass
@@ -65,7 +71,9 @@ class Recipe:
     The same steps with the same numbers run in training, embedding and evaluation, whatever the frame rate of the
     recording. Missing values (NaN) stay missing, but for gaps that `fill_gaps` allows to fill; they take no part in any
     step. A joint that lacks one coordinate is missing. A frame without a root is centred where the recorded frames
-    beside it have the root, and a sequence is turned by the first frame that has the joints it takes. Sources:
+    beside it have the root, and a sequence is turned by the first frame that has the joints it takes. A window of a
+    long recording is a sequence of its own: turned by its own first frame and, where `scaling` is not of the set,
+    scaled by its own extent, so that its input does not depend on what else was recorded. Sources:
     Zheng et al. 2018, "Implementation details" (15 frames/s, at most 35 frames, values in [-1, 1]); what the paper
     leaves open is listed in docs/methods/inpainting.md.
     """
@@ -85,17 +93,21 @@ class Recipe:
     root_path: bool = False
     """Whether the root's path, from its first position, is three more inputs."""
     quantile: float = 0.999
-    """The share of absolute training coordinates that lie within [-1, 1]."""
+    """The share of absolute coordinates that lie within [-1, 1]: of all training ones, or of each sequence's own."""
+    scaling: Scaling = "set"
+    """set (one scale for all), sequence (each by its own quantile) or axes (each by its largest x, y and z)."""
     fill_gaps: float = 0.0
     """Seconds up to which a joint's missing frames are filled, on a line between the recorded ones; 0 fills none."""
     scale: float = 0.0
-    """Metres that become 1; 0 until fitted."""
+    """Metres that become 1 (with another `scaling`, only where a sequence has no extent); 0 until fitted."""
     root_scale: float = 0.0
-    """Metres of the root's path that become 1; 0 until fitted."""
+    """Metres of the root's path that become 1, whatever the `scaling`; 0 until fitted."""
 
     def __post_init__(self) -> None:
         if self.alignment not in ALIGNMENTS:
             raise SettingsError(f"unknown alignment {self.alignment!r}: expected one of {', '.join(ALIGNMENTS)}")
+        if self.scaling not in SCALINGS:
+            raise SettingsError(f"unknown scaling {self.scaling!r}: expected one of {', '.join(SCALINGS)}")
         if not self.fps > 0:
             raise SettingsError(f"expected fps above 0, found {self.fps:g}")
         if self.max_length is not None and self.max_length < 2:
@@ -203,11 +215,22 @@ class Recipe:
         SettingsError
             If the recipe has not been fitted.
         """
+        return self.prepare(sequence, piece, counts, frames).values
+
+    def prepare(
+        self,
+        sequence: SkeletonSequence,
+        piece: tuple[int, int] | None = None,
+        counts: RecipeCounts | None = None,
+        frames: int | None = None,
+    ) -> Prepared:
+        """What `apply` gives, with the metres that became 1; the same parameters and errors."""
         if not self.scale > 0:
             raise SettingsError("this recipe has not been fitted: call fit first")
         start, end = piece or (0, len(sequence))
         body, path, aligned, filled, rootless = self._in_metres(sequence, (start, end), frames)
-        values = (body / self.scale).reshape(len(body), -1)  # (T, 3 J)
+        metres = self._metres(body)
+        values = (body / metres).reshape(len(body), -1)  # (T, 3 J)
         if self.root_path:
             values = np.concatenate([values, path / self.root_scale], axis=1)  # (T, D)
         if counts is not None:
@@ -221,7 +244,19 @@ class Recipe:
             counts.thinned += (end - start) * self.fps / sequence.fps > 4 * len(body) + 4
         np.maximum(values, -1, out=values)
         np.minimum(values, 1, out=values)
-        return values.astype(np.float32)
+        return Prepared(values.astype(np.float32), metres)
+
+    def _metres(self, body: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(3,) the metres by x, y and z that become 1 in a sequence (T, J, 3), NaN where missing."""
+        if self.scaling == "set":
+            return np.full(3, self.scale)
+        sizes = np.abs(body).reshape(-1, 3)
+        sizes = sizes[~np.isnan(sizes).any(axis=1)]  # (recorded joints, 3)
+        if self.scaling == "axes":
+            extent = sizes.max(axis=0, initial=0.0)
+        else:
+            extent = np.full(3, np.quantile(sizes, self.quantile) if len(sizes) else 0.0)
+        return np.where(extent > _NO_EXTENT * self.scale, extent, self.scale)
 
     def _in_metres(self, sequence: SkeletonSequence, piece: tuple[int, int], frames: int | None = None) -> _InMetres:
         name = sequence.name or "sequence"
@@ -293,6 +328,15 @@ class Recipe:
     def from_dict(cls, table: dict[str, Any], skeleton: Skeleton) -> Recipe:
         """The inverse of ``to_dict``."""
         return cls(skeleton, **table)
+
+
+class Prepared(NamedTuple):
+    """A sequence as a network reads it, and what that is in metres."""
+
+    values: npt.NDArray[np.float32]
+    """(T, D) in [-1, 1], NaN where missing."""
+    metres: npt.NDArray[np.float64]
+    """(3,) the metres by x, y and z, after turning, that became 1 in the joints' values."""
 
 
 class _InMetres(NamedTuple):

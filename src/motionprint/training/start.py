@@ -169,6 +169,7 @@ def start(
         hidden_parts=method.hidden_parts,
         seed=int(config["seed"]),
         encoder_hides=method.encoder_hides,
+        hiding=method.hiding,
         labels=labels,
     )
     if training.precision == "auto":
