@@ -17,9 +17,8 @@ import pytest
 from motionprint.corpora.synthetic import generate
 from motionprint.errors import DatasetError, SettingsError
 from motionprint.evaluation import read_rows
-from motionprint.experiments import Cell, cell_key, experiment, plan
+from motionprint.experiments import Cell, cell_key, experiment, grids, plan
 from motionprint.experiments import cells as cells_module
-from motionprint.experiments import grids
 from motionprint.store import write_dataset
 from motionprint.training import settings as training_settings
 from motionprint.training.settings import TrainingSettings
@@ -197,7 +196,7 @@ def test_an_experiment_that_is_killed_goes_on_to_the_same_rows(data: Path, tmp_p
             time.sleep(0.02)
         time.sleep(0.1)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()
     last = started("killed")
     assert last.communicate(timeout=240)[0] == "done\n"
     assert _rows(tmp_path / "killed") == _rows(tmp_path / "whole")
