@@ -28,10 +28,12 @@ def command(results: Path, out: Path, overwrite: bool, figures: tuple[str, ...],
     OUT gets each table as Markdown, LaTeX and CSV, the figures, and index.md with all of it.
     """
     from motionprint.experiments.report import write_report
+    from motionprint.experiments.report.text import plural
 
     with progress(quiet) as report:
         done = write_report(results, out, endings=figures, overwrite=overwrite, report=report)
-    missing = f", {done.missing} things missing" if done.missing else ""
-    click.echo(
-        f"{out / 'index.md'}: {len(done.tables)} tables and {len(done.figures)} figures of {done.rows:,} rows{missing}"
+    counts = (
+        f"{plural(len(done.tables), 'table')} and {plural(len(done.figures), 'figure')} of {plural(done.rows, 'row')}"
     )
+    missing = f"; missing: {done.missing}, which it names" if done.missing else ""
+    click.echo(f"{out / 'index.md'}: {counts}{missing}")

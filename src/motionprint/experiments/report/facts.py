@@ -32,7 +32,9 @@ class Facts:
         place = (rows[0]["dataset"], rows[0]["protocol"])
         known = self.counted.get(place, {})
         classes = known.get("classes") or len(self.classes.get(place, ())) or None
-        data = _sizes(rows) + (f", {classes} classes" if classes else "")
+        data = _sizes(rows)
+        if classes:
+            data += f", {classes} classes" + ("" if "classes" in known else " in the tests")
         data += f", {known['joints']} joints" if "joints" in known else ""
         sentences = [f"{place[0]}, {place[1]}: {data}."]
         sentences += _beside_published(place, _sequences(rows), classes, known.get("joints"))

@@ -6,12 +6,13 @@ styles or hatches say the same again, for print in grey.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,26 @@ NUMBERED = 20
 """Classes up to which a confusion matrix says its numbers."""
 
 
+Arguments = ParamSpec("Arguments")
+
+
+def _styled(draw: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Draw with matplotlib's own settings, not the user's, and with every sign of a label as it is, ``$`` too."""
+
+    @functools.wraps(draw)
+    def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        import matplotlib
+
+        with matplotlib.rc_context(), warnings.catch_warnings():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update({"svg.hashsalt": "motionprint", "text.parse_math": False})
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")  # of labels in other scripts
+            draw(*args, **kwargs)
+
+    return drawn
+
+
+@_styled
 def label_curve(table: Table, path: Path, endings: Sequence[str]) -> None:
     """Accuracy against labelled recordings a class, from a table of few labels, with a band of one standard deviation.
 
@@ -59,7 +80,7 @@ def label_curve(table: Table, path: Path, endings: Sequence[str]) -> None:
         style = next((each for start, each in _STYLES.items() if line.group.startswith(start)), ":")
         short = line.group.split(":")[0]
         name = f"{short}: {line.name}" if style != ":" else line.name
-        ax.fill_between(at, mean - sd, mean + sd, color=color, alpha=0.12, linewidth=0)
+        ax.fill_between(at, mean - sd, mean + sd, color=color, alpha=0.1, linewidth=0)
         ax.plot(at, mean, color=color, marker=marker, markersize=5, linewidth=1.6, linestyle=style, label=name)
     heads = [table.columns[place].block for place in places]
     ax.set_xticks(range(len(places)), [head.removesuffix(" a class").removesuffix(" labels") for head in heads])
@@ -70,6 +91,7 @@ def label_curve(table: Table, path: Path, endings: Sequence[str]) -> None:
     _save(figure, path, endings)
 
 
+@_styled
 def ablation_bars(table: Table, path: Path, endings: Sequence[str]) -> None:
     """A panel a metric of an ablation table, a bar a setting, with one standard deviation to either side."""
     metrics = [
@@ -94,13 +116,15 @@ def ablation_bars(table: Table, path: Path, endings: Sequence[str]) -> None:
             values,
             xerr=spread,
             height=0.62,
-            color="#56B4E9" if number % 2 == 0 else "#E69F00",
+            color="#E69F00" if column.block.startswith("error") else "#56B4E9",
             error_kw={"ecolor": "#222222", "elinewidth": 1.1, "capsize": 2.5},
         )
         low = min(value - 2 * sd for value, sd in zip(values, spread, strict=True))
         high = max(value + sd for value, sd in zip(values, spread, strict=True))
         ax.set_xlim(0, 1.05 * high if low > 0 else None)
-        ax.set_xlabel(column.block, fontsize=8)
+        ax.locator_params(axis="x", nbins=4)
+        better = "\n(lower is better)" if column.block.startswith("error") else ""
+        ax.set_xlabel(column.block + better, fontsize=8)
         ax.tick_params(labelsize=8, length=0 if number else 3)
         ax.grid(axis="x", color=_GRID, linewidth=0.8)
         _plain(ax)
@@ -145,6 +169,7 @@ def _title(cell: Cell) -> str:
     return f"{where}: {cell.kind}" + (f", {method_title(method)}" if isinstance(method, str) else "")
 
 
+@_styled
 def confusion(title: str, pairs: Sequence[tuple[str, str]], path: Path, endings: Sequence[str]) -> None:
     """The confusion matrix of test recordings: a line a class, shares of its recordings in per cent."""
     classes = sorted({label for pair in pairs for label in pair})
@@ -156,6 +181,7 @@ def confusion(title: str, pairs: Sequence[tuple[str, str]], path: Path, endings:
     shares = 100 * counts / np.maximum(totals, 1)
     side = min(max(3.0, 0.36 * len(classes)), 14.0)
     figure, ax = _axes(side + 2.2, side + 1.6)
+    ax.grid(visible=False)
     image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=100, interpolation="nearest")
     if len(classes) <= NUMBERED:
         for line, column in np.argwhere(counts > 0):
@@ -181,6 +207,7 @@ def confusion(title: str, pairs: Sequence[tuple[str, str]], path: Path, endings:
     _save(figure, path, endings)
 
 
+@_styled
 def training(title: str, cells: Sequence[Cell], path: Path, endings: Sequence[str]) -> None:
     """Objectives, gradient norms and what was measured on validation recordings, over the steps; a line a run."""
     logs = [cell.log.columns for cell in cells if cell.log is not None]
@@ -195,6 +222,7 @@ def training(title: str, cells: Sequence[Cell], path: Path, endings: Sequence[st
     ]
     panels = [(label, chosen) for label, chosen in panels if any(_has(log, name) for log in logs for name in chosen)]
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter
 
     figure = Figure(figsize=(3.9 * max(1, len(panels)), 3.2), dpi=160, facecolor="white", layout="constrained")
     axes = figure.subplots(1, max(1, len(panels)), squeeze=False)[0]
@@ -216,12 +244,16 @@ def training(title: str, cells: Sequence[Cell], path: Path, endings: Sequence[st
                     alpha=1.0 if len(logs) == 1 else 0.75,
                     label=shown if number == 0 else None,
                 )
+        ax.locator_params(axis="x", integer=True, nbins=6)
         ax.set_xlabel("step", fontsize=8)
         ax.set_ylabel(label, fontsize=8)
         ax.tick_params(labelsize=8)
         ax.grid(axis="y", color=_GRID, linewidth=0.8)
-        if label == "gradient norm":
+        if label == "gradient norm" and any(
+            np.nanmax(log[name]) > 0 for log in logs for name in chosen if _has(log, name)
+        ):
             ax.set_yscale("log")
+            ax.yaxis.set_major_formatter(LogFormatter())
         _plain(ax)
         ax.legend(frameon=False, fontsize=7)
     runs = f"{len(logs)} run{'s' * (len(logs) != 1)}"
@@ -245,6 +277,7 @@ def map_kinds() -> list[str]:
     return ["t-SNE", "UMAP"]
 
 
+@_styled
 def draw_map(kind: str, title: str, prints: Path, path: Path, endings: Sequence[str]) -> None:
     """Prints of test recordings in the plane, by t-SNE or UMAP of standardised prints; a colour and marker a label.
 
@@ -333,9 +366,6 @@ def _titled(figure: Figure, title: str) -> None:
 
 def _save(figure: Figure, path: Path, endings: Sequence[str]) -> None:
     """Write a figure under its name with each ending; without dates, so that the same figure is the same file."""
-    import matplotlib
-
     metadata: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    with matplotlib.rc_context({"svg.hashsalt": "motionprint"}):
-        for ending in endings:
-            figure.savefig(path.with_name(f"{path.name}.{ending}"), format=ending, metadata=metadata[ending])
+    for ending in endings:
+        figure.savefig(path.with_name(f"{path.name}.{ending}"), format=ending, metadata=metadata[ending])

@@ -10,7 +10,7 @@ from itertools import groupby
 from motionprint.experiments.published import Published
 from motionprint.experiments.report.table import Column, Entry, Gap, Line, Measured, Table, number
 
-__all__ = ["MEASURED", "PUBLISHED", "escape", "to_csv", "to_latex", "to_markdown"]
+__all__ = ["MEASURED", "PUBLISHED", "escape", "plural", "to_csv", "to_latex", "to_markdown"]
 
 MEASURED = ("measured_mean", "measured_sd", "n", "seeds", "folds", "samplings")
 """The columns of a CSV table that hold what was measured."""
@@ -161,14 +161,15 @@ def _counts(cells: Sequence[Entry]) -> str:
     """What the numbers of values are made of."""
     found = sorted({(c.n, c.seeds, c.folds, c.samplings) for c in cells if isinstance(c, Measured)})
     parts = [
-        f"{n}: {_plural(seeds, 'seed')}, {_plural(folds, 'fold')}, {_plural(samplings, 'sampling')}"
+        f"{n}: {plural(seeds, 'seed')}, {plural(folds, 'fold')}, {plural(samplings, 'sampling')}"
         for n, seeds, folds, samplings in found
     ]
     return "; ".join(parts) + "."
 
 
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}{'s' * (count != 1)}"
+def plural(count: int, word: str) -> str:
+    """A number of things."""
+    return f"{count:,} {word}{'s' * (count != 1)}"
 
 
 def _raised(notes: Sequence[str], numbers: dict[str, int]) -> str:
@@ -194,6 +195,7 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "±": r"$\pm$",
     "\N{MULTIPLICATION SIGN}": r"$\times$",
     "\N{EN DASH}": "--",

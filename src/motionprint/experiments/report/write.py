@@ -11,11 +11,10 @@ from pathlib import Path
 import motionprint
 from motionprint.errors import SettingsError
 from motionprint.experiments.report import figures
-from motionprint.experiments.report.grouping import BASELINES
 from motionprint.experiments.report.reading import Cell, Results, read_results
 from motionprint.experiments.report.table import Table
 from motionprint.experiments.report.tables import make_tables, slug
-from motionprint.experiments.report.text import to_csv, to_latex, to_markdown
+from motionprint.experiments.report.text import plural, to_csv, to_latex, to_markdown
 from motionprint.progress import Report as Progress
 from motionprint.store.atomic import new_folder
 
@@ -98,9 +97,9 @@ def _draw(
     drawn: dict[str, str] = {}
     cells = [cell for cell in results.cells if cell.kind != "rows"]
     with_predictions = figures.cell_groups(cell for cell in cells if cell.predictions and _all_labels(cell))
-    with_logs = figures.cell_groups(cell for cell in cells if cell.log is not None)
+    with_logs = figures.cell_groups(cell for cell in cells if cell.log is not None and cell.log.columns["step"])
     with_prints = figures.cell_groups(cell for cell in cells if cell.prints is not None)
-    kinds = figures.map_kinds()
+    kinds = figures.map_kinds() if with_prints else []
     charted = [table for table in tables if table.name.startswith(("table-few-labels-", "table-ablations-"))]
     total = len(charted) + len(with_predictions) + len(with_logs) + len(kinds) * len(with_prints)
     done = 0
@@ -130,30 +129,43 @@ def _draw(
             figures.ablation_bars(table, place, endings)
     for title, members in with_predictions:
         pairs = [pair for cell in members for pair in cell.predictions]
-        figures.confusion(title, pairs, path("confusion", title), endings)
+        place = path("confusion", title)
+        drawn[place.name] = f"Confusion matrix: {title}"
+        figures.confusion(title, pairs, place, endings)
     for title, members in with_logs:
-        figures.training(title, members, path("training", title), endings)
+        place = path("training", title)
+        drawn[place.name] = f"Training: {title}"
+        figures.training(title, members, place, endings)
     for title, members in with_prints:
         assert members[0].prints is not None
         for kind in kinds:
-            figures.draw_map(kind, title, members[0].prints, path(f"map-{slug(kind)}", title), endings)
+            place = path(f"map-{slug(kind)}", title)
+            drawn[place.name] = f"{kind} of the prints of {members[0].key}: {title}"
+            figures.draw_map(kind, title, members[0].prints, place, endings)
     return drawn
 
 
 def _all_labels(cell: Cell) -> bool:
-    """Whether a cell's predictions are of a classifier that had all labels."""
-    return all(row["labels_per_class"] is None for row in cell.rows if row["method"] not in BASELINES)
+    """Whether a cell's predictions are of a classifier that had all labels: any of its rows is."""
+    return not cell.rows or any(row["labels_per_class"] is None for row in cell.rows)
 
 
 def _index(results: Results, tables: Sequence[Table], drawn: dict[str, str], ending: str) -> str:
     rows = [row for cell in results.cells for row in cell.rows]
     seeds = len({row["seed"] for row in rows})
+    unit = "cell" if (results.path / "cells").is_dir() else "file"
+    counts = ", ".join(
+        (
+            f"{plural(len(rows), 'result row')} of {plural(len(results.cells), unit)}",
+            plural(len({row["dataset"] for row in rows}), "data set"),
+            plural(seeds, "seed"),
+        )
+    )
     text = [
         "# Report",
         "",
-        f"{len(rows):,} result rows of {len(results.cells):,} {'cells' if results.experiments else 'files'}, "
-        f"{len({row['dataset'] for row in rows})} data sets, {seeds} seeds. Columns called *measured* hold what these "
-        "rows say and nothing else; what others printed stands in columns called *published*.",
+        f"{counts}. Columns called *measured* hold what these rows say and nothing else; what others printed stands in "
+        "columns called *published*.",
         "",
     ]
     for table in tables:
