@@ -253,7 +253,8 @@ def training(title: str, cells: Sequence[Cell], path: Path, endings: Sequence[st
             np.nanmax(log[name]) > 0 for log in logs for name in chosen if _has(log, name)
         ):
             ax.set_yscale("log")
-            ax.yaxis.set_major_formatter(LogFormatter())
+            ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.0, 0.4)))
         _plain(ax)
         ax.legend(frameon=False, fontsize=7)
     runs = f"{len(logs)} run{'s' * (len(logs) != 1)}"
