@@ -30,6 +30,7 @@ COMMANDS = {
     "embed": "Turn recordings into prints, one vector each.",
     "evaluate": "Measure prints on a protocol, beside raw coordinates and an untrained encoder.",
     "experiment": "Run a table or a figure of the paper on the data at hand.",
+    "report": "Turn result rows into tables and figures, beside what was published.",
     "export": "Write the encoder of a run as a file that runs without motionprint.",
     "demo": "Pre-train, compare and draw on the built-in data set, offline, in minutes.",
 }

@@ -38,18 +38,25 @@ __all__ = [
     "unfinished_folder",
 ]
 
-Kind = Literal["dataset", "run"]
+Kind = Literal["dataset", "run", "report"]
 """What a folder is."""
 
-_TITLES: dict[Kind, str] = {"dataset": "a data set", "run": "a run"}
-_MARKS: dict[Kind, str] = {"dataset": "prepare.json", "run": "config.json"}  # every folder of the kind has it
+_TITLES: dict[Kind, str] = {"dataset": "a data set", "run": "a run", "report": "a report"}
+_MARKS: dict[Kind, str] = {  # every folder of the kind has it
+    "dataset": "prepare.json",
+    "run": "config.json",
+    "report": "report.json",
+}
 _NAMES: dict[Kind, tuple[str, ...]] = {
     "dataset": FILES,
     "run": ("config.json", "model.safetensors", "log.csv", "profile.json.gz", "profile.txt", "tensorboard"),
+    "report": ("report.json", "index.md", "commands.txt"),
 }
 """What motionprint writes into a folder of the kind: a folder that holds anything else is never replaced."""
 _CHECKPOINT = re.compile(r"checkpoint-\d{8,}\.safetensors")
 """The names of a run's earlier checkpoints."""
+_REPORTED = re.compile(r"table-[a-z0-9-]+\.(md|tex|csv)|figure-[a-z0-9-]+\.(png|svg|pdf)")
+"""The names of a report's tables and figures."""
 
 
 @contextlib.contextmanager
@@ -86,7 +93,7 @@ def new_folder(
         Whether a folder of that name may be replaced: an empty one, or one of the same kind in which nothing lies
         that motionprint did not write.
     kind
-        What is built: a data set or a run.
+        What is built: a data set, a run or a report.
     inputs
         Files and folders that are read meanwhile: ``out`` may lie in one of them, but not replace it.
 
@@ -374,7 +381,8 @@ def _ours(entry: Path, kind: Kind) -> bool:
 def _is_named(name: str, kind: Kind) -> bool:
     """Whether a folder of this kind has files of this name."""
     plain = _plain_name(name)
-    return plain in _NAMES[kind] or (kind == "run" and _CHECKPOINT.fullmatch(plain) is not None)
+    more = {"run": _CHECKPOINT, "report": _REPORTED}.get(kind)
+    return plain in _NAMES[kind] or (more is not None and more.fullmatch(plain) is not None)
 
 
 def _plain_name(name: str) -> str:

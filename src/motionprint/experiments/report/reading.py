@@ -1,0 +1,220 @@
+"""A folder of results, read with care: cells of an experiment grid, or plain files of rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from motionprint.errors import DatasetError
+from motionprint.evaluation.rows import read_rows
+
+__all__ = ["Cell", "Log", "Missing", "Results", "Row", "read_results"]
+
+Row = Mapping[str, Any]
+"""A result row, as docs/evaluation.md explains it."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """A training log: a column of numbers a name, NaN where a line has none."""
+
+    columns: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What the data at hand did not allow."""
+
+    experiment: str
+    what: str
+    why: str
+    where: str
+    """Where it is to be had."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One piece of work of a grid, and what it left."""
+
+    key: str
+    kind: str
+    """``probe``, ``supervised``, ``finetune``, ...; ``rows`` for a plain file of rows."""
+    experiments: tuple[str, ...] | None
+    """The tables and figures that it belongs to; None for all."""
+    settings: Mapping[str, Any]
+    """What ``cell.json`` holds."""
+    rows: tuple[Row, ...]
+    predictions: tuple[tuple[str, str], ...] = ()
+    """Label and predicted label of each test recording."""
+    log: Log | None = None
+    prints: Path | None = None
+    """The file of prints, not read yet."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a report is made from."""
+
+    path: Path
+    cells: tuple[Cell, ...]
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def experiments(self) -> list[str]:
+        """The experiments that cells name, sorted."""
+        return sorted({name for cell in self.cells for name in cell.experiments or ()})
+
+    def rows(self, wanted: Callable[[str], bool]) -> list[Row]:
+        """The rows of the cells that belong to an experiment whose name is wanted."""
+        return [
+            row
+            for cell in self.cells
+            if cell.experiments is None or any(wanted(name) for name in cell.experiments)
+            for row in cell.rows
+        ]
+
+
+def read_results(path: str | Path) -> Results:
+    """Read a folder with ``cells``, a folder of ``*.jsonl`` files of rows, or one such file.
+
+    Raises
+    ------
+    DatasetError
+        If nothing is there, or a file does not hold what it should; the text begins with the file.
+    """
+    place = Path(path)
+    if place.is_file():
+        return Results(place, (_plain(place),))
+    if not place.is_dir():
+        raise DatasetError(f"{path}: expected a folder of results or a file of rows, found nothing")
+    if (place / "cells").is_dir():
+        folders = sorted(each for each in (place / "cells").iterdir() if not each.name.startswith("."))
+        cells = [_cell(folder) for folder in folders if folder.is_dir()]
+    else:
+        cells = [_plain(file) for file in sorted(place.glob("*.jsonl")) if not file.name.startswith(".")]
+    missing = _missing(place / "missing.json")
+    if not missing and not any(cell.rows for cell in cells):
+        raise DatasetError(f"{path}: expected cells/KEY/rows.jsonl or *.jsonl files of result rows, found no row")
+    return Results(place, tuple(cells), missing)
+
+
+def _plain(file: Path) -> Cell:
+    return Cell(key=file.stem, kind="rows", experiments=None, settings={}, rows=_rows(file))
+
+
+def _cell(folder: Path) -> Cell:
+    file = folder / "cell.json"
+    settings = _json(file)
+    if not isinstance(settings, dict):
+        raise DatasetError(f"{file}: expected a JSON object, found {type(settings).__name__}")
+    for name in ("key", "kind"):
+        if not isinstance(settings.get(name), str):
+            raise DatasetError(f"{file}: expected a text under {name!r}, found {settings.get(name)!r}")
+    experiments = settings.get("experiments")
+    if not isinstance(experiments, list) or not all(isinstance(name, str) for name in experiments):
+        raise DatasetError(f"{file}: expected a list of names under 'experiments', found {experiments!r}")
+    predictions, log, prints = (folder / name for name in ("predictions.csv", "log.csv", "prints.parquet"))
+    return Cell(
+        key=settings["key"],
+        kind=settings["kind"],
+        experiments=tuple(experiments),
+        settings=settings,
+        rows=_rows(folder / "rows.jsonl"),
+        predictions=_predictions(predictions) if predictions.exists() else (),
+        log=_log(log) if log.exists() else None,
+        prints=prints if prints.exists() else None,
+    )
+
+
+_TEXTS = ("dataset", "protocol", "method", "task", "metric")
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(_TEXTS, (str,)),
+    **dict.fromkeys(("preset", "loss", "condition", "features", "commit", "command", "model"), (str, type(None))),
+    **dict.fromkeys(("labels_per_class", "seed", "fold", "sampling", "n_train", "n_test"), (int, type(None))),
+    **dict.fromkeys(("recipe", "changes", "versions", "fitted_on"), (dict, type(None))),
+    "steps": (int, type(None)),
+    "duplicates": (int, type(None)),
+    "transductive": (bool, type(None)),
+}
+"""What the keys hold that tables and figures are made from."""
+
+
+def _rows(file: Path) -> tuple[Row, ...]:
+    rows = read_rows(file)
+    for number, row in enumerate(rows, start=1):
+        for name, types in _TYPES.items():
+            if not isinstance(row[name], types) or (isinstance(row[name], bool) and bool not in types):
+                words = " or ".join("null" if kind is type(None) else kind.__name__ for kind in types)
+                raise DatasetError(f"{file}:{number}: expected {words} under {name!r}, found {row[name]!r}")
+    return tuple(rows)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DatasetError(f"{file}: expected a file, found none") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file}: cannot be read: {error}") from error
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(_text(file))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DatasetError(f"{file}: expected JSON: {error}") from error
+
+
+def _missing(file: Path) -> tuple[Missing, ...]:
+    if not file.exists():
+        return ()
+    entries = _json(file)
+    names = ("experiment", "what", "why", "where")
+    if not isinstance(entries, list):
+        raise DatasetError(f"{file}: expected a JSON list, found {type(entries).__name__}")
+    for number, entry in enumerate(entries, start=1):
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) for name in names):
+            raise DatasetError(f"{file}: entry {number}: expected texts under {', '.join(names)}, found {entry!r}")
+    return tuple(Missing(*(entry[name] for name in names)) for entry in entries)
+
+
+def _table(file: Path) -> tuple[list[str], list[list[str]]]:
+    """Header and lines of a CSV file; every line has as many fields as the header."""
+    try:
+        lines = list(csv.reader(io.StringIO(_text(file), newline=""), strict=True))
+    except csv.Error as error:
+        raise DatasetError(f"{file}: expected a CSV table: {error}") from error
+    if not lines:
+        raise DatasetError(f"{file}: expected a CSV table with a header, found an empty file")
+    for number, line in enumerate(lines, start=1):
+        if len(line) != len(lines[0]):
+            raise DatasetError(f"{file}:{number}: expected {len(lines[0])} fields, found {len(line)}")
+    return lines[0], lines[1:]
+
+
+def _predictions(file: Path) -> tuple[tuple[str, str], ...]:
+    header, lines = _table(file)
+    for name in ("name", "label", "predicted"):
+        if header.count(name) != 1:
+            raise DatasetError(f"{file}: expected the columns name, label and predicted, found {', '.join(header)}")
+    label, predicted = header.index("label"), header.index("predicted")
+    return tuple((line[label], line[predicted]) for line in lines)
+
+
+def _log(file: Path) -> Log:
+    header, lines = _table(file)
+    if header[:1] != ["step"] or len(set(header)) != len(header):
+        raise DatasetError(f"{file}: expected a first column step, and each column once, found {', '.join(header)}")
+    columns: dict[str, list[float]] = {name: [] for name in header}
+    for number, line in enumerate(lines, start=2):
+        for name, value in zip(header, line, strict=True):
+            try:
+                columns[name].append(float(value) if value else float("nan"))
+            except ValueError:
+                raise DatasetError(f"{file}:{number}: expected a number under {name}, found {value!r}") from None
+    return Log(columns)
