@@ -1,13 +1,30 @@
 """Methods by name, one file a paper."""
 
+from motionprint.methods.gated_transforms import GatedTransforms
 from motionprint.methods.inpainting import Inpainting
 from motionprint.methods.method import Classifier, Method, cross_entropy
+from motionprint.methods.motion_prediction import MotionPrediction
+from motionprint.methods.next_frame import NextFrame
 from motionprint.methods.softmax import Softmax
 
-__all__ = ["CLASSIFIERS", "METHODS", "Classifier", "Inpainting", "Method", "Softmax", "cross_entropy"]
+__all__ = [
+    "CLASSIFIERS",
+    "METHODS",
+    "Classifier",
+    "GatedTransforms",
+    "Inpainting",
+    "Method",
+    "MotionPrediction",
+    "NextFrame",
+    "Softmax",
+    "cross_entropy",
+]
 
 METHODS: dict[str, type[Method]] = {
     "inpainting": Inpainting,
+    "next_frame": NextFrame,
+    "motion_prediction": MotionPrediction,
+    "gated_transforms": GatedTransforms,
 }
 """Every method that learns without labels, by the name that the command line knows."""
 
