@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -43,8 +43,10 @@ class GatedTransformsSettings:
     """Products of one filter of a frame and one of the next that the mapping units read."""
     mappings: int = 64
     """Binary units that say how a frame became the next; as many values has a print."""
-    scale: float = 5.0
-    """What coordinates in [-1, 1] are multiplied by; the outputs' standard deviation is 1 after it."""
+    centre: Literal["sequence", "none"] = "sequence"
+    """What is subtracted from the frames: the mean of their sequence, or nothing."""
+    gain: float = 20.0
+    """What is then multiplied, so that a unit standard deviation suits what a frame does not tell of the next."""
     initial: float = 0.1
     """Standard deviation of the filters' random start."""
 
@@ -52,7 +54,9 @@ class GatedTransformsSettings:
         for name in ("factors", "mappings"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"expected {name} of at least 1, found {getattr(self, name)}")
-        for name in ("scale", "initial"):
+        if self.centre not in ("sequence", "none"):
+            raise SettingsError(f"expected centre to be one of sequence, none, found {self.centre!r}")
+        for name in ("gain", "initial"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"expected {name} above 0, found {getattr(self, name)}")
 
@@ -112,9 +116,22 @@ class GatedTransforms(Method):
 
     def pairs(self, batch: Batch) -> tuple[Tensor, Tensor, Batch]:
         """Frames x and those that follow them y, (rows - N, D) each, scaled, and the batch that y are the rows of."""
-        following = batch.later
-        scale = self.settings.scale
-        return scale * batch.seen[batch.packing.before], scale * following.only_known(following.frames), following
+        x = self.scaled(batch.seen, batch.packing)
+        y = self.scaled(batch.only_known(batch.frames), batch.packing)
+        return x[batch.packing.before], y[batch.packing.count :], batch.later
+
+    def scaled(self, frames: Tensor, packing: Packing) -> Tensor:
+        """(rows, D) what the machine is shown of frames: differences from the mean of their sequence, times the gain.
+
+        A value of exactly zero is missing, or one of the root: it stays zero, and is no part of the mean.
+        """
+        if self.settings.centre == "none":
+            return self.settings.gain * frames
+        there = frames != 0
+        zeros = frames.new_zeros(packing.count, frames.shape[1])
+        sums, counts = (zeros.index_add(0, packing.sequence, each) for each in (frames, there.to(frames.dtype)))
+        means = sums / counts.clip(min=1)  # (N, D)
+        return self.settings.gain * (frames - means[packing.sequence]).masked_fill(~there, 0)
 
     def sample(self, following: Batch, x: Tensor, y: Tensor) -> Tensor:
         """(rows - N, D) y~: one step of Gibbs sampling from y, with x held fixed; no gradient enters it."""
@@ -126,7 +143,7 @@ class GatedTransforms(Method):
 
     def encode(self, frames: Tensor, packing: Packing) -> Mapping[str, Tensor]:
         """F and states: the mean over pairs of frames of p(h = 1 | x, y); of a single frame, paired with itself."""
-        scaled = self.settings.scale * frames
+        scaled = self.scaled(frames, packing)
         later = packing.resized(lambda lengths: lengths - 1)
         found = torch.sigmoid(self.machine.logits(scaled[packing.before], scaled[packing.count :]))  # (rows - N, K)
         alone = torch.sigmoid(self.machine.logits(scaled[: packing.count], scaled[: packing.count]))  # (N, K)
