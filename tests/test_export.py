@@ -140,7 +140,17 @@ def test_onnxruntime_computes_what_we_compute(case: str, features: str, tmp_path
         _close(value, expected[name])
 
 
-@pytest.mark.parametrize("method", METHODS)
+WITHOUT_ENCODER = {"next_frame", "gated_transforms"}
+"""Methods whose prints are not those of an encoder network."""
+
+
+@pytest.mark.parametrize("method", sorted(WITHOUT_ENCODER))
+def test_a_method_without_an_encoder_network_is_refused(method: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=f"method '{method}' cannot be exported: its prints are not its encoder's"):
+        export(_untrained(method), tmp_path / "encoder.onnx")
+
+
+@pytest.mark.parametrize("method", sorted(METHODS.keys() - WITHOUT_ENCODER))
 def test_the_encoder_of_every_method_is_exported(method: str, tmp_path: Path) -> None:
     run = _untrained(method, encoder_units=5)
     export(run, tmp_path / "encoder.onnx", features="both")

@@ -125,13 +125,14 @@ class GatedTransforms(Method):
 
         A value of exactly zero is missing, or one of the root: it stays zero, and is no part of the mean.
         """
+        gain: float = self.settings.gain
         if self.settings.centre == "none":
-            return self.settings.gain * frames
+            return gain * frames
         there = frames != 0
         zeros = frames.new_zeros(packing.count, frames.shape[1])
         sums, counts = (zeros.index_add(0, packing.sequence, each) for each in (frames, there.to(frames.dtype)))
         means = sums / counts.clip(min=1)  # (N, D)
-        return self.settings.gain * (frames - means[packing.sequence]).masked_fill(~there, 0)
+        return gain * (frames - means[packing.sequence]).masked_fill(~there, 0)
 
     def sample(self, following: Batch, x: Tensor, y: Tensor) -> Tensor:
         """(rows - N, D) y~: one step of Gibbs sampling from y, with x held fixed; no gradient enters it."""
