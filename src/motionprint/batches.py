@@ -133,20 +133,32 @@ class Packing:
         if self.placed is not None:
             return self._placed_starts[self.placed[self.sequence] - 1 - self.time] + self.sequence
         time, sequence = self.of_row
-        return torch.from_numpy(self._starts[self._lengths[sequence] - 1 - time] + sequence).to(self.device)
+        return self.at(self._lengths[sequence] - 1 - time, sequence)
 
     @cached_property
     def before(self) -> Tensor:
         """(rows - N,) for each row after the first frame, the row of the same sequence one frame earlier."""
         time, sequence = (each[sum(self.sizes[:1]) :] for each in self.of_row)
-        return torch.from_numpy(self._starts[time - 1] + sequence).to(self.device)
+        return self.at(time - 1, sequence)
+
+    def at(self, time: npt.NDArray[np.int64], sequence: npt.NDArray[np.int64]) -> Tensor:
+        """The rows of frames, by their numbers and those of their sequences."""
+        return torch.from_numpy(self._starts[time] + sequence).to(self.device)
 
     @cached_property
     def longer(self) -> Packing:
         """The packing of the same sequences with one frame more, which comes first: its rows are the first N."""
-        placed = None if self.placed is None else self.placed + 1
-        part = self.part and Part(self.part.whole.longer, self.part.sequences)
-        return Packing(tuple((self._lengths + 1).tolist()), self.device, placed, part)
+        return self.resized(lambda lengths: lengths + 1)
+
+    def resized(self, length: Callable[[Any], Any]) -> Packing:
+        """The packing of the same sequences with other lengths, which ``length`` makes of theirs (N,).
+
+        The longer of two sequences must not become the shorter one. Some may become empty: they have no row, and the
+        new packing no ``last`` and no ``reverse``.
+        """
+        placed = None if self.placed is None else length(self.placed)
+        part = self.part and Part(self.part.whole.resized(length), self.part.sequences)
+        return Packing(tuple(length(self._lengths).tolist()), self.device, placed, part)
 
     def repeated(self, times: int) -> Packing:
         """The packing of every sequence ``times`` times, a sequence's copies side by side."""
@@ -226,6 +238,14 @@ class Batch:
     def only_known(self, values: Tensor) -> Tensor:
         """Values (rows, D), zero where those of the frames are missing."""
         return values if self.known is None else values.masked_fill(~self.known, 0)
+
+    @property
+    def later(self) -> Batch:
+        """All sequences without their first frames, of one frame none: what may be told from the frames before."""
+        first = self.packing.count
+        known, unseen = (None if each is None else each[first:] for each in (self.known, self.unseen))
+        packing = self.packing.resized(lambda lengths: lengths - 1)
+        return Batch(self.frames[first:], self.hidden[first:], packing, known, unseen, self.labels)
 
     @cached_property
     def weights(self) -> Tensor:

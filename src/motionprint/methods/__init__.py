@@ -2,8 +2,11 @@
 
 from motionprint.methods.autoencoder import Autoencoder
 from motionprint.methods.composite import Composite
+from motionprint.methods.gated_transforms import GatedTransforms
 from motionprint.methods.inpainting import Inpainting
 from motionprint.methods.method import Classifier, Method, cross_entropy
+from motionprint.methods.motion_prediction import MotionPrediction
+from motionprint.methods.next_frame import NextFrame
 from motionprint.methods.softmax import Softmax
 
 __all__ = [
@@ -14,6 +17,12 @@ __all__ = [
     "Composite",
     "Inpainting",
     "Method",
+    "Classifier",
+    "GatedTransforms",
+    "Inpainting",
+    "Method",
+    "MotionPrediction",
+    "NextFrame",
     "Softmax",
     "cross_entropy",
 ]
@@ -22,6 +31,9 @@ METHODS: dict[str, type[Method]] = {
     "inpainting": Inpainting,
     "autoencoder": Autoencoder,
     "composite": Composite,
+    "next_frame": NextFrame,
+    "motion_prediction": MotionPrediction,
+    "gated_transforms": GatedTransforms,
 }
 """Every method that learns without labels, by the name that the command line knows."""
 
