@@ -27,8 +27,11 @@ Sequences = list[npt.NDArray[np.float32]]
 SMALL: dict[str, dict[str, Any]] = {}
 """By method, further settings; those of every method are small sizes (NAME_units), and nothing is dropped."""
 
-FALLS_TO: dict[str, float] = {}
+FALLS_TO: dict[str, float] = {"gated_transforms": 0.2}  # a difference of free energies: noise is left of it
 """By method, the share of its first value that an encoder's objective must fall to on one batch; 0.1 unless named."""
+
+SAMPLING = {"gated_transforms"}
+"""Methods that draw for each value: the order of the sequences is part of what is drawn."""
 
 STEPPED = sorted(name for name, kind in METHODS.items() if not kind.closed)
 
@@ -130,7 +133,7 @@ def test_features_do_not_depend_on_padding_order_and_neighbours(name: str) -> No
     assert set(together) == {"F", "states"}
 
 
-@pytest.mark.parametrize("name", STEPPED)
+@pytest.mark.parametrize("name", sorted(set(STEPPED) - SAMPLING))
 def test_objectives_are_means_over_sequences_whatever_their_order(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     method = _method(name).double()
     # what is drawn for one sequence is drawn for all
