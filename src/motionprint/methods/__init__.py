@@ -1,10 +1,26 @@
 """Methods by name, one file a paper."""
 
+from motionprint.methods.co_lstm import CoLSTM
+from motionprint.methods.dbrnn import DBRNN
+from motionprint.methods.deep_lstm import DeepLSTM
+from motionprint.methods.hbrnn import HBRNN
 from motionprint.methods.inpainting import Inpainting
 from motionprint.methods.method import Classifier, Method, cross_entropy
 from motionprint.methods.softmax import Softmax
 
-__all__ = ["CLASSIFIERS", "METHODS", "Classifier", "Inpainting", "Method", "Softmax", "cross_entropy"]
+__all__ = [
+    "CLASSIFIERS",
+    "DBRNN",
+    "HBRNN",
+    "METHODS",
+    "Classifier",
+    "CoLSTM",
+    "DeepLSTM",
+    "Inpainting",
+    "Method",
+    "Softmax",
+    "cross_entropy",
+]
 
 METHODS: dict[str, type[Method]] = {
     "inpainting": Inpainting,
@@ -13,5 +29,9 @@ METHODS: dict[str, type[Method]] = {
 
 CLASSIFIERS: dict[str, type[Classifier]] = {
     "softmax": Softmax,
+    "hbrnn": HBRNN,
+    "dbrnn": DBRNN,
+    "deep_lstm": DeepLSTM,
+    "co_lstm": CoLSTM,
 }
 """Every supervised method, by the name that the command line knows."""
