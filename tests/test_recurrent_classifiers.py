@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ INPUTS = 60
 CLASSES = 4
 EXACT = {"rtol": 1e-9, "atol": 1e-11}
 CPU = torch.device("cpu")
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def _method(name: str, preset: str = "small", **changes: object) -> Classifier:
@@ -232,3 +235,15 @@ def test_two_persons_and_a_root_path_are_read_to_the_last_number(name: str) -> N
 def test_impossible_settings_are_refused(name: str, changes: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         CLASSIFIERS[name].Settings(**changes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_line_that_the_page_quotes_stands_in_the_code(name: str) -> None:
+    lines, found = [], 0
+    for line in (REPOSITORY / "docs" / "methods" / f"{name}.md").read_text(encoding="utf-8").splitlines():
+        if heading := re.fullmatch(r"In `(src/.*\.py)`:", line):
+            lines = [each.strip() for each in (REPOSITORY / heading[1]).read_text(encoding="utf-8").splitlines()]
+        elif row := re.fullmatch(r"\|.*\| `(.+)` \|", line):
+            assert row[1] in lines
+            found += 1
+    assert found >= 6

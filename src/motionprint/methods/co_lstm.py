@@ -85,6 +85,7 @@ class CoLSTM(Classifier):
     Settings = CoLSTMSettings
     presets: ClassVar[Mapping[str, CoLSTMSettings]] = {
         "small": CoLSTMSettings(),
+        # weights, groups and shares could not be looked up: see docs/methods/co_lstm.md
         "paper": CoLSTMSettings(
             first_units=100, second_units=100, third_units=110, fourth_units=110, fifth_units=200, in_depth_dropout=0.5
         ),

@@ -86,6 +86,7 @@ class DBRNN(Classifier):
     Settings = DBRNNSettings
     presets: ClassVar[Mapping[str, DBRNNSettings]] = {
         "small": DBRNNSettings(),
+        # the paper's numbers of units could not be looked up: see docs/methods/dbrnn.md
         "paper": DBRNNSettings(first_units=120, second_units=120, third_units=120, last_units=120),
     }
 

@@ -56,6 +56,7 @@ class DeepLSTMSettings:
             raise SettingsError(f"expected dropout in [0, 1), found {self.dropout}")
 
 
+# not checked against the paper's text: see docs/methods/deep_lstm.md
 _PAPER = {"first_units": 100, "second_units": 100, "third_units": 110, "fourth_units": 110, "fifth_units": 200}
 
 

@@ -90,6 +90,7 @@ class HBRNN(Classifier):
     Settings = HBRNNSettings
     presets: ClassVar[Mapping[str, HBRNNSettings]] = {
         "small": HBRNNSettings(),
+        # the paper's numbers of units could not be looked up: see docs/methods/hbrnn.md
         "paper": HBRNNSettings(part_units=60, limb_units=60, half_units=120, body_units=120),
     }
 
