@@ -64,10 +64,13 @@ class _Hierarchy(nn.Module):
 
     places: list[list[int]]
     """The inputs of each body part."""
+    order: Tensor
+    """The same, one part after another, on the device."""
 
     def __init__(self, places: list[list[int]], settings: HBRNNSettings) -> None:
         super().__init__()
         self.places = places
+        self.register_buffer("order", torch.tensor([place for part in places for place in part]), persistent=False)
         part, limb, half = 2 * settings.part_units, 2 * settings.limb_units, 2 * settings.half_units
         self.parts = TanhLayers([len(each) for each in places], settings.part_units)  # bl1
         self.limbs = TanhLayers([2 * part] * _LIMBS, settings.limb_units)  # bl2
@@ -75,7 +78,8 @@ class _Hierarchy(nn.Module):
         self.body = RecurrentLayers(2 * half, settings.body_units, 1, bidirectional=True, cell="lstm")  # bl4
 
     def forward(self, frames: Tensor, packing: Packing) -> Tensor:
-        parts = self.parts([frames[:, place] for place in self.places], packing)
+        by_part = torch.split(frames[:, self.order], [len(each) for each in self.places], dim=1)
+        parts = self.parts(by_part, packing)
         limbs = self.limbs([torch.cat([part, parts[_TRUNK]], dim=1) for part in parts[:_LIMBS]], packing)
         left_arm, right_arm, left_leg, right_leg = limbs
         upper, lower = self.halves(
