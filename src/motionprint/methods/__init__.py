@@ -3,6 +3,10 @@
 from motionprint.methods.autoencoder import Autoencoder
 from motionprint.methods.composite import Composite
 from motionprint.methods.gated_transforms import GatedTransforms
+from motionprint.methods.co_lstm import CoLSTM
+from motionprint.methods.dbrnn import DBRNN
+from motionprint.methods.deep_lstm import DeepLSTM
+from motionprint.methods.hbrnn import HBRNN
 from motionprint.methods.inpainting import Inpainting
 from motionprint.methods.method import Classifier, Method, cross_entropy
 from motionprint.methods.motion_prediction import MotionPrediction
@@ -20,6 +24,14 @@ __all__ = [
     "Method",
     "MotionPrediction",
     "NextFrame",
+    "DBRNN",
+    "HBRNN",
+    "METHODS",
+    "Classifier",
+    "CoLSTM",
+    "DeepLSTM",
+    "Inpainting",
+    "Method",
     "Softmax",
     "cross_entropy",
 ]
@@ -36,5 +48,9 @@ METHODS: dict[str, type[Method]] = {
 
 CLASSIFIERS: dict[str, type[Classifier]] = {
     "softmax": Softmax,
+    "hbrnn": HBRNN,
+    "dbrnn": DBRNN,
+    "deep_lstm": DeepLSTM,
+    "co_lstm": CoLSTM,
 }
 """Every supervised method, by the name that the command line knows."""
