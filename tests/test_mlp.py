@@ -80,7 +80,9 @@ def test_scores_loss_and_gradients_are_those_of_the_equations(rule: str, share: 
     gradients(method.networks, objectives)
     parameters = list(method.parameters())
     for parameter, expected in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
-        torch.testing.assert_close(parameter.grad, torch.zeros_like(parameter) if expected is None else expected, **EXACT)
+        torch.testing.assert_close(
+            parameter.grad, torch.zeros_like(parameter) if expected is None else expected, **EXACT
+        )
 
 
 def test_a_root_that_stays_where_it_is_has_a_path_of_zeros() -> None:

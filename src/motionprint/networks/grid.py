@@ -32,8 +32,8 @@ class Grid(NamedTuple):
     grid; so the states before a diagonal's steps, in space or in time, are rows that follow each other.
     """
 
-    count: int
-    """N: sequences."""
+    sequences: int
+    """N."""
     rows: int
     """R: rows of states."""
     diagonals: tuple[tuple[int, int, int, int], ...]
@@ -101,7 +101,7 @@ class _Scan(torch.autograd.Function):
     def forward(
         ctx: Any, summed: Tensor, weight: Tensor, bias: Tensor, grid: Grid, trust_lambda: float | None
     ) -> tuple[Tensor, Tensor | None]:
-        N, H = grid.count, weight.shape[1] // 2
+        N, H = grid.sequences, weight.shape[1] // 2
         skip = 0 if trust_lambda is None else H  # columns of p, or of x'
         gates = bias.expand(len(summed), -1).clone()
         gates[:, skip:] += summed[:, skip:]
@@ -116,7 +116,7 @@ class _Scan(torch.autograd.Function):
             here.addmm_(states[space + N : space + N + size], of_time)
             here[:, : skip + H].tanh_()
             here[:, skip + H :].sigmoid_()
-            u, i, f_space, f_time, o = here[:, skip:].split(H, dim=1)
+            u, i, f_space, f_time, o = torch.split(here[:, skip:], H, dim=1)
             new = i * u
             cell = f_space * cells[space : space + size]
             cell.addcmul_(f_time, cells[space + N : space + N + size])
@@ -141,15 +141,15 @@ class _Scan(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, _: Any) -> Any:
         weight, gates, squashed, states, cells, squashed_cells, trust = ctx.saved_tensors
         grid: Grid = ctx.grid
-        N, H = grid.count, weight.shape[1] // 2
+        N, H = grid.sequences, weight.shape[1] // 2
         skip = 0 if trust is None else H
-        u, i, f_space, f_time, o = gates[:, skip:].split(H, dim=1)
+        u, i, f_space, f_time, o = torch.split(gates[:, skip:], H, dim=1)
         time = grid.space + N
         cell_space, cell_time = cells[grid.space], cells[time]
         # the derivatives of a step's cell by what its gates are made of; those of its state by o and by its cell
         by_cell = torch.empty_like(gates)
         taken, kept = (1, 1) if trust is None else (trust, 1 - trust)
-        parts = by_cell[:, skip:].split(H, dim=1)
+        parts = torch.split(by_cell[:, skip:], H, dim=1)
         torch.mul(taken * i, 1 - u.square(), out=parts[0])
         torch.mul(taken * u, i - i.square(), out=parts[1])
         torch.mul(kept * cell_space, f_space - f_space.square(), out=parts[2])

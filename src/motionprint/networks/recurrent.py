@@ -40,7 +40,7 @@ def dropout(values: Tensor, share: float, packing: Packing) -> Tensor:
     """
     dropped = round(share * 65536)
     rows, columns = packing.whole.rows, values.shape[1]
-    drawn = torch.empty(-(-rows * columns // 4), dtype=torch.int64).random_(-(2**63), None)
+    drawn = torch.empty(-(-rows * columns // 4), dtype=torch.int64, device=values.device).random_(-(2**63), None)
     bits = drawn.view(torch.int16)[: rows * columns].view(rows, columns)
     if packing.part is not None:
         bits = bits[packing.rows_in_whole]
