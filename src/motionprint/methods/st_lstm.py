@@ -51,7 +51,7 @@ class StLstmSettings:
     """Layers, one upon another."""
     frames: int = 10
     """Parts that a longer sequence is cut into: one frame of each is read."""
-    dropout: float = 0.5
+    dropout: float = 0.1
     """Share of values dropped before the second and later layers and before the output, never on the recurrent path."""
     trust_gates: bool = True
     """Whether trust gates weigh inputs against the memory."""
@@ -76,7 +76,7 @@ class StLstm(Classifier):
     Settings = StLstmSettings
     presets: ClassVar[Mapping[str, StLstmSettings]] = {
         "small": StLstmSettings(),
-        "paper": StLstmSettings(units=128, frames=20),
+        "paper": StLstmSettings(units=128, frames=20, dropout=0.5),
     }
 
     def __init__(self, skeleton: Skeleton, inputs: int, settings: StLstmSettings, classes: int) -> None:
