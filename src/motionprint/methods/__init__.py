@@ -11,7 +11,12 @@ from motionprint.methods.inpainting import Inpainting
 from motionprint.methods.method import Classifier, Method, cross_entropy
 from motionprint.methods.motion_prediction import MotionPrediction
 from motionprint.methods.next_frame import NextFrame
+from motionprint.methods.attention_lstm import AttentionLstm
+from motionprint.methods.inpainting import Inpainting
+from motionprint.methods.method import Classifier, Method, cross_entropy
+from motionprint.methods.mlp import Mlp
 from motionprint.methods.softmax import Softmax
+from motionprint.methods.st_lstm import StLstm
 
 __all__ = [
     "CLASSIFIERS",
@@ -33,6 +38,13 @@ __all__ = [
     "Inpainting",
     "Method",
     "Softmax",
+    "AttentionLstm",
+    "Classifier",
+    "Inpainting",
+    "Method",
+    "Mlp",
+    "Softmax",
+    "StLstm",
     "cross_entropy",
 ]
 
@@ -47,10 +59,13 @@ METHODS: dict[str, type[Method]] = {
 """Every method that learns without labels, by the name that the command line knows."""
 
 CLASSIFIERS: dict[str, type[Classifier]] = {
+    "attention_lstm": AttentionLstm,
+    "mlp": Mlp,
     "softmax": Softmax,
     "hbrnn": HBRNN,
     "dbrnn": DBRNN,
     "deep_lstm": DeepLSTM,
     "co_lstm": CoLSTM,
+    "st_lstm": StLstm,
 }
 """Every supervised method, by the name that the command line knows."""
