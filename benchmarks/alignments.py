@@ -39,6 +39,7 @@ from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.atomic import replaced
 from motionprint.store.protocols import Split, resolve
 from motionprint.training import configure, pretrain
+from motionprint.training.settings import TRAINING_PRESETS
 
 FIGURES = Path(__file__).resolve().parent / "figures" / "alignments.json"
 PROTOCOLS = ("cross-view", "cross-view-dedup")
@@ -56,7 +57,7 @@ class Cell(NamedTuple):
     """None for raw coordinates, which know none."""
 
 
-def measure(folder: Path, cell: Cell, steps: int | None, device: str) -> list[dict[str, Any]]:
+def measure(folder: Path, cell: Cell, steps: int, device: str) -> list[dict[str, Any]]:
     """The rows of a cell: one for raw coordinates, two for a seed."""
     torch.set_num_threads(1)
     dataset = open_dataset(folder)
@@ -65,7 +66,7 @@ def measure(folder: Path, cell: Cell, steps: int | None, device: str) -> list[di
     if cell.seed is None:
         started = time.perf_counter()
         train, test = dataset.subset(split.train), dataset.subset(split.test)
-        _, recipe = configure(dataset.skeleton, changes=changes, defaults=dataset.preprocessing)
+        _, recipe = configure(dataset.skeleton, changes=changes, defaults=dataset.defaults)
         recipe = recipe.fit(train)
         found = judged(raw_prints(recipe, train), raw_prints(recipe, test), dataset, split)
         return [{**cell._asdict(), "prints": "raw", "steps": None, **found, **took(started, "cpu")}]
@@ -92,10 +93,10 @@ def measure(folder: Path, cell: Cell, steps: int | None, device: str) -> list[di
 def judged(train: Prints, test: Prints, dataset: MotionDataset, split: Split) -> dict[str, Any]:
     """The accuracies of both probes."""
     labels = np.array(dataset.labels, dtype=np.str_)
-    probes = {
-        name: fit_probe(task, train, labels[split.train]) for name, task in (("linear", "linear"), ("knn1", "knn1"))
+    found = {
+        task: accuracy(fit_probe(task, train, labels[split.train]), test, labels[split.test])
+        for task in ("linear", "knn1")
     }
-    found = {name: accuracy(probe, test, labels[split.test]) for name, probe in probes.items()}
     return {**found, "n_train": len(train), "n_test": len(test)}
 
 
@@ -133,7 +134,7 @@ def main() -> None:
     parser.add_argument("--alignments", nargs="+", choices=ALIGNMENTS, default=ALIGNMENTS)
     parser.add_argument("--scalings", nargs="+", choices=SCALINGS, default=SCALINGS)
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2], help="none: raw coordinates alone")
-    parser.add_argument("--steps", type=int, help="of training [the preset's]")
+    parser.add_argument("--steps", type=int, default=TRAINING_PRESETS["small"].steps, help="of training [%(default)s]")
     parser.add_argument("--jobs", type=int, default=1, help="cells measured side by side [%(default)s]")
     parser.add_argument("--device", default="cpu", help="where encoders train [%(default)s]")
     parser.add_argument("--json", type=Path, default=FIGURES, help="the file to write and to go on with")
@@ -144,7 +145,7 @@ def main() -> None:
     if table.get("dataset", dataset) != dataset:
         parser.error(f"{arguments.json}: holds figures of {table['dataset']}, found {dataset}")
     others = {row["steps"] for row in rows if row["prints"] == "states"}
-    if others and arguments.steps is not None and others != {arguments.steps}:
+    if others and others != {arguments.steps}:
         parser.error(f"{arguments.json}: holds figures of {', '.join(map(str, others))} steps, found {arguments.steps}")
     made = provenance(" ".join(["python", "benchmarks/alignments.py", *sys.argv[1:]]))
     cells = list(wanted(arguments, rows))

@@ -1,10 +1,12 @@
-"""benchmarks/training.py counts what is computed, and its ways run; what missing.py and noise.py measure is right."""
+"""benchmarks/training.py counts what is computed, and its ways run; what missing.py, noise.py and alignments.py
+measure is right."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import sys
+from argparse import Namespace
 from pathlib import Path
 from types import ModuleType
 
@@ -158,3 +160,40 @@ def test_the_page_on_missing_values_says_what_was_measured(script: str, file: st
         assert module.line(row) in page
         assert row["versions"]["torch"] and row["commit"] and not row["commit"].endswith("-dirty")
         assert row["command"].startswith(f"python benchmarks/{script}.py data/")
+
+
+# ---- alignments.py -----------------------------------------------------------------------------------------------
+
+
+def test_cells_that_the_file_has_are_not_measured_again(tmp_path: Path) -> None:
+    """Two protocols, alignments, scalings and kinds of prints on a tiny data set; cut short, then gone on with."""
+    alignments, tables = _script("alignments"), _script("results_tables")
+    random = np.random.default_rng(0)
+    made, rest = [], random.normal(0, 0.3, (20, 3))
+    for number in range(24):
+        pose = rest + 0.5 * (number % 2) * (np.arange(20) == 7)[:, None]  # one hand is elsewhere
+        positions = (pose + random.normal(0, 0.01, (12, 20, 3))).astype(np.float32)
+        made.append(SkeletonSequence(positions, 15.0, SKELETONS["kinect20"], f"c{number}", label="ab"[number % 2]))
+    names = [each.name for each in made]
+    halves = {"train": names[:12], "test": names[12:]}
+    dataset = write_dataset(tmp_path / "data", made, protocols={name: [halves] for name in alignments.PROTOCOLS})
+    arguments = Namespace(protocols=["cross-view"], alignments=["none", "body"], scalings=["set", "axes"], seeds=[3])
+    cells = list(alignments.wanted(arguments, []))
+    assert [(cell.alignment, cell.scaling, cell.seed) for cell in cells] == [
+        (alignment, scaling, seed)
+        for seed in (None, 3)
+        for alignment in ("none", "body")
+        for scaling in ("set", "axes")
+    ]
+    raw = [row for cell in cells[:4] for row in alignments.measure(dataset.folder, cell, 1, "cpu")]
+    assert {row["linear"] for row in raw} == {1.0} and {row["prints"] for row in raw} == {"raw"}
+    trained = alignments.measure(dataset.folder, cells[7], 1, "cpu")
+    assert [(row["prints"], row["steps"]) for row in trained] == [("untrained", 0), ("states", 1)]
+    assert list(alignments.wanted(arguments, [*trained, *raw])) == cells[4:7]
+    alignments.written([*trained, *raw], "nw_ucla", tmp_path / "figures.json")
+    table = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert [row["prints"] for row in table["rows"]] == ["raw"] * 4 + ["untrained", "states"]
+    lines = tables._alignments(table).splitlines()
+    assert lines[0] == "`cross-view`:" and len(lines) == 2 + 2 + 4
+    assert lines[4].startswith("| none | set | 100.0 | 100.0 | - | - | - | - |")
+    assert lines[-1].startswith("| body | axes | 100.0 | ") and "-" not in lines[-1]

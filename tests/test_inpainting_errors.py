@@ -87,6 +87,18 @@ def test_a_constant_is_its_own_error_in_scaled_units_and_in_centimetres(
     assert 5 < found["inpaint_all"]["rmse_cm"] < 50  # metres, not millimetres
 
 
+def test_every_model_is_judged_with_the_same_hidden_sets(monkeypatch: pytest.MonkeyPatch, trained: Run) -> None:
+    """Also one that was trained with parts that change from frame to frame, the first frame's among them."""
+    found = []
+    for run in (trained, _run(redraw_parts=True, hide_first_frame=True)):
+        fake = Fake(monkeypatch, run, lambda batch: batch.frames)
+        inpainting_errors(run, _recordings())
+        found.append(fake.batches)
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one.hidden, other.hidden)
+        assert not other.hidden[: other.packing.count].any()
+
+
 @pytest.mark.parametrize("scaling", ["sequence", "axes"])
 def test_centimetres_are_those_of_each_recordings_own_scale(monkeypatch: pytest.MonkeyPatch, scaling: str) -> None:
     """A quarter of what is 1 in each recording, in centimetres; recordings of very different size."""

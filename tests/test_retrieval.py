@@ -32,8 +32,8 @@ def test_a_class_that_the_gallery_lacks_counts_as_0() -> None:
 def test_separable_classes_are_retrieved_whole_and_shuffled_ones_by_chance() -> None:
     random = np.random.default_rng(0)
     labels = np.repeat(["a", "b", "c", "d"], 50)
-    centres = {name: 20 * axis for name, axis in zip("abcd", np.eye(4, 6), strict=True)}
-    prints = np.stack([centres[label] for label in labels]) + random.normal(size=(200, 6))
+    centres = {name: 20 * axis for name, axis in zip("abcd", np.eye(4), strict=True)}
+    prints = np.stack([centres[label] for label in labels]) + random.normal(size=(200, 4))
     assert retrieval(prints[::2], labels[::2], prints[1::2], labels[1::2]) == {"map": 1.0, "precision10": 1.0}
     noise = random.normal(size=(800, 30))
     chance = random.choice(list("abcd"), 800)
