@@ -1,48 +1,38 @@
 """Methods by name, one file a paper."""
 
+from motionprint.methods.attention_lstm import AttentionLstm
 from motionprint.methods.autoencoder import Autoencoder
-from motionprint.methods.composite import Composite
-from motionprint.methods.gated_transforms import GatedTransforms
 from motionprint.methods.co_lstm import CoLSTM
+from motionprint.methods.composite import Composite
 from motionprint.methods.dbrnn import DBRNN
 from motionprint.methods.deep_lstm import DeepLSTM
+from motionprint.methods.gated_transforms import GatedTransforms
 from motionprint.methods.hbrnn import HBRNN
 from motionprint.methods.inpainting import Inpainting
 from motionprint.methods.method import Classifier, Method, cross_entropy
+from motionprint.methods.mlp import Mlp
 from motionprint.methods.motion_prediction import MotionPrediction
 from motionprint.methods.next_frame import NextFrame
-from motionprint.methods.attention_lstm import AttentionLstm
-from motionprint.methods.inpainting import Inpainting
-from motionprint.methods.method import Classifier, Method, cross_entropy
-from motionprint.methods.mlp import Mlp
 from motionprint.methods.softmax import Softmax
 from motionprint.methods.st_lstm import StLstm
 
 __all__ = [
     "CLASSIFIERS",
-    "METHODS",
-    "Autoencoder",
-    "Classifier",
-    "Composite",
-    "GatedTransforms",
-    "Inpainting",
-    "Method",
-    "MotionPrediction",
-    "NextFrame",
     "DBRNN",
     "HBRNN",
     "METHODS",
+    "AttentionLstm",
+    "Autoencoder",
     "Classifier",
     "CoLSTM",
+    "Composite",
     "DeepLSTM",
-    "Inpainting",
-    "Method",
-    "Softmax",
-    "AttentionLstm",
-    "Classifier",
+    "GatedTransforms",
     "Inpainting",
     "Method",
     "Mlp",
+    "MotionPrediction",
+    "NextFrame",
     "Softmax",
     "StLstm",
     "cross_entropy",
@@ -59,13 +49,13 @@ METHODS: dict[str, type[Method]] = {
 """Every method that learns without labels, by the name that the command line knows."""
 
 CLASSIFIERS: dict[str, type[Classifier]] = {
-    "attention_lstm": AttentionLstm,
-    "mlp": Mlp,
     "softmax": Softmax,
     "hbrnn": HBRNN,
     "dbrnn": DBRNN,
     "deep_lstm": DeepLSTM,
     "co_lstm": CoLSTM,
     "st_lstm": StLstm,
+    "attention_lstm": AttentionLstm,
+    "mlp": Mlp,
 }
 """Every supervised method, by the name that the command line knows."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +77,10 @@ class AttentionLstm(Classifier):
         "small": AttentionLstmSettings(),
         "paper": AttentionLstmSettings(lambda_weights=0.0005),
     }
+    schedule: ClassVar[Mapping[str, Any]] = {
+        "steps": 400,
+        "learning_rate": 2e-3,
+    }  # found on training subjects only: docs/methods/attention_lstm.md
 
     def __init__(self, skeleton: Skeleton, inputs: int, settings: AttentionLstmSettings, classes: int) -> None:
         super().__init__(skeleton, inputs, settings, classes)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -90,6 +90,10 @@ class CoLSTM(Classifier):
             first_units=100, second_units=100, third_units=110, fourth_units=110, fifth_units=200, in_depth_dropout=0.5
         ),
     }
+    schedule: ClassVar[Mapping[str, Any]] = {
+        "steps": 400,
+        "learning_rate": 3e-3,
+    }  # found on training subjects only: docs/methods/co_lstm.md
 
     def __init__(self, skeleton: Skeleton, inputs: int, settings: CoLSTMSettings, classes: int) -> None:
         super().__init__(skeleton, inputs, settings, classes)

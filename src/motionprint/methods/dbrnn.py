@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -89,6 +89,10 @@ class DBRNN(Classifier):
         # the paper's numbers of units could not be looked up: see docs/methods/dbrnn.md
         "paper": DBRNNSettings(first_units=120, second_units=120, third_units=120, last_units=120),
     }
+    schedule: ClassVar[Mapping[str, Any]] = {
+        "steps": 400,
+        "learning_rate": 3e-3,
+    }  # found on training subjects only: docs/methods/dbrnn.md
 
     def __init__(self, skeleton: Skeleton, inputs: int, settings: DBRNNSettings, classes: int) -> None:
         super().__init__(skeleton, inputs, settings, classes)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -70,6 +70,10 @@ class DeepLSTM(Classifier):
         "paper": DeepLSTMSettings(**_PAPER),
         "paper-dropout": DeepLSTMSettings(**_PAPER, dropout=0.5),
     }
+    schedule: ClassVar[Mapping[str, Any]] = {
+        "steps": 400,
+        "learning_rate": 3e-3,
+    }  # found on training subjects only: docs/methods/deep_lstm.md
 
     def __init__(self, skeleton: Skeleton, inputs: int, settings: DeepLSTMSettings, classes: int) -> None:
         super().__init__(skeleton, inputs, settings, classes)

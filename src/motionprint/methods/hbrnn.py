@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -97,6 +97,10 @@ class HBRNN(Classifier):
         # the paper's numbers of units could not be looked up: see docs/methods/hbrnn.md
         "paper": HBRNNSettings(part_units=60, limb_units=60, half_units=120, body_units=120),
     }
+    schedule: ClassVar[Mapping[str, Any]] = {
+        "steps": 400,
+        "learning_rate": 3e-3,
+    }  # found on training subjects only: docs/methods/hbrnn.md
 
     def __init__(self, skeleton: Skeleton, inputs: int, settings: HBRNNSettings, classes: int) -> None:
         super().__init__(skeleton, inputs, settings, classes)

@@ -30,6 +30,8 @@ class Method(nn.Module, ABC):
     """A frozen dataclass: the method's settings."""
     presets: ClassVar[Mapping[str, Any]]
     """Settings by name: small, paper, ..."""
+    schedule: ClassVar[Mapping[str, Any]] = {}
+    """Fields of `TrainingSettings` that it wants other than all methods have them: steps, learning_rate, ..."""
     settings: Any
     """The settings of this one."""
     closed: ClassVar[bool] = False

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +78,7 @@ class Mlp(Classifier):
         "small": MlpSettings(),
         "paper": MlpSettings(first_units=1000, second_units=500),
     }
+    schedule: ClassVar[Mapping[str, Any]] = {"steps": 300}  # found on training subjects only: docs/methods/mlp.md
 
     def __init__(self, skeleton: Skeleton, inputs: int, settings: MlpSettings, classes: int) -> None:
         super().__init__(skeleton, inputs, settings, classes)

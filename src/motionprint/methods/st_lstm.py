@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +78,10 @@ class StLstm(Classifier):
         "small": StLstmSettings(),
         "paper": StLstmSettings(units=128, frames=20, dropout=0.5),
     }
+    schedule: ClassVar[Mapping[str, Any]] = {
+        "steps": 800,
+        "learning_rate": 1e-2,
+    }  # found on training subjects only: docs/methods/st_lstm.md
 
     def __init__(self, skeleton: Skeleton, inputs: int, settings: StLstmSettings, classes: int) -> None:
         super().__init__(skeleton, inputs, settings, classes)

@@ -81,6 +81,7 @@ class Trainer:
         world: World = ALONE,
         *,
         rates: Mapping[str, float] | None = None,
+        decay: float = 0.0,
         validation: Validation | None = None,
     ) -> None:
         self.method = method
@@ -101,6 +102,9 @@ class Trainer:
             groups.append({"params": [each for each in method.parameters() if id(each) not in others]})
             groups = [group for group in groups if group["params"]]
             self.optimiser = torch.optim.Adam(groups, lr=settings.learning_rate, foreach=False, fused=fused)
+        self.rates = [group["lr"] for group in self.optimiser.param_groups]
+        self.decay = decay
+        """Share of the steps, the last ones, over which step sizes fall to zero."""
         self.validation = validation
         """What ends training before its last step; None where nothing does."""
         set_precision(method, settings.precision)
@@ -164,6 +168,10 @@ class Trainer:
         values = dict(zip(measured, numbers, strict=False))
         stopped = [number for number, count in zip(SIGNALS, numbers[len(measured) :], strict=False) if count]
         self._refuse_divergence(values)  # before the weights change
+        falling = self.decay * self.settings.steps
+        share = min(1.0, (self.settings.steps - self.step) / falling) if falling else 1.0
+        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
+            group["lr"] = rate * share
         with phase("optimiser step"):
             self.optimiser.step()
         for name, bound in self.method.bounds.items():

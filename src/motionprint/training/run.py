@@ -16,12 +16,18 @@ import torch
 
 import motionprint
 from motionprint.errors import CheckpointError, SettingsError
-from motionprint.methods import CLASSIFIERS, METHODS, Classifier, Method
+from motionprint.methods import CLASSIFIERS, METHODS, Method
 from motionprint.preprocessing import Recipe
 from motionprint.skeleton import Skeleton
 from motionprint.store.atomic import held, new_folder, replaced
 from motionprint.training.checkpoints import WEIGHTS, read_tensors, usable_instead, write_tensors, writing
-from motionprint.training.settings import FREE, SUPERVISED_PRESETS, TRAINING_PRESETS, SupervisionSettings
+from motionprint.training.settings import (
+    FREE,
+    SUPERVISED_PRESETS,
+    TRAINING_PRESETS,
+    SupervisionSettings,
+    TrainingSettings,
+)
 
 __all__ = [
     "CONFIG",
@@ -29,6 +35,7 @@ __all__ = [
     "Run",
     "beginning",
     "build_method",
+    "known_settings",
     "load_run",
     "read_config",
     "resolve_device",
@@ -82,12 +89,9 @@ class Run:
     @property
     def changes(self) -> dict[str, Any]:
         """Settings of the method and of its training that are not the preset's and change what is learned."""
-        preset = str(self.config["preset"])
-        standard = {**asdict(type(self.method).presets[preset]), **asdict(TRAINING_PRESETS[preset])}
-        found = {**self.config["settings"], **self.config["training"]}
-        if isinstance(self.method, Classifier):
-            standard |= {**asdict(SUPERVISED_PRESETS[preset]), **asdict(SupervisionSettings())}
-            found |= self.config["supervision"]
+        settings, training = known_settings(str(self.config["method"]), str(self.config["preset"]))
+        standard = {**asdict(settings), **asdict(training), **asdict(SupervisionSettings())}
+        found = {**self.config["settings"], **self.config["training"], **self.config.get("supervision", {})}
         usual = {("precision", "float32")}  # what "auto" is where bf16 would not be faster
         return {
             name: value
@@ -99,6 +103,19 @@ class Run:
         """The same networks as they were before the first step: what training adds is measured against it."""
         method = build_method(self.config, self.recipe).to(self.device).eval()
         return replace(self, method=method, steps=0, folder=None)
+
+
+def known_settings(method: str, preset: str) -> tuple[Any, TrainingSettings]:
+    """The settings of a method, supervised or not, and of its training under a preset."""
+    kinds: dict[str, type[Method]] = {**METHODS, **CLASSIFIERS}
+    if method not in kinds:
+        raise SettingsError(f"unknown method {method!r}: expected one of {', '.join(kinds)}")
+    kind = kinds[method]
+    if preset not in kind.presets:
+        raise SettingsError(f"unknown preset {preset!r}: expected one of {', '.join(kind.presets)}")
+    presets = SUPERVISED_PRESETS if method in CLASSIFIERS else TRAINING_PRESETS
+    training = presets.get(preset, presets["small"])  # a method may have presets of its own
+    return kind.presets[preset], replace(training, **{**kind.schedule, **({"steps": 0} if kind.closed else {})})
 
 
 def build_method(config: Mapping[str, Any], recipe: Recipe) -> Method:

@@ -108,10 +108,14 @@ class SupervisionSettings:
     """Validations without a better one after which training ends."""
     encoder_learning_rate: float | None = None
     """Step size of Adam for the network encoder; none takes learning_rate."""
+    decay: float = 0.5
+    """Share of the steps, the last ones, over which step sizes fall to zero on a line; 0 keeps them."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.validation < 1:
             raise SettingsError(f"expected validation in [0, 1), found {self.validation}")
+        if not 0 <= self.decay <= 1:
+            raise SettingsError(f"expected decay in [0, 1], found {self.decay}")
         for name in ("validate_every", "patience"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"expected {name} of at least 1, found {getattr(self, name)}")
@@ -120,8 +124,8 @@ class SupervisionSettings:
 
 
 SUPERVISED_PRESETS: dict[str, TrainingSettings] = {
-    "small": TrainingSettings(batch_size=32, learning_rate=1e-3),
-    "paper": TrainingSettings(batch_size=32, learning_rate=1e-3),
-    "paper-wide": TrainingSettings(batch_size=32, learning_rate=1e-3),
+    "small": TrainingSettings(steps=600, learning_rate=1e-3),
+    "paper": TrainingSettings(steps=600, learning_rate=1e-3),
+    "paper-wide": TrainingSettings(steps=600, learning_rate=1e-3),
 }
-"""Training settings of supervised methods by preset."""
+"""Training settings of supervised methods by preset, where a method has none of its own (`Method.schedule`)."""

@@ -23,18 +23,16 @@ from motionprint.store import MotionDataset
 from motionprint.training.checkpoints import State
 from motionprint.training.distributed import ALONE, World
 from motionprint.training.loop import Trainer, measured_precision
-from motionprint.training.run import CONFIG, beginning, build_method, resolve_device, versions
+from motionprint.training.run import CONFIG, beginning, build_method, known_settings, resolve_device, versions
 from motionprint.training.settings import (
     FREE,
-    SUPERVISED_PRESETS,
-    TRAINING_PRESETS,
     Precision,
     SupervisionSettings,
     TrainingSettings,
 )
 from motionprint.training.validation import Validation
 
-__all__ = ["Lessons", "configure", "known_settings", "refuse_other", "start", "take_up"]
+__all__ = ["Lessons", "configure", "refuse_other", "start", "take_up"]
 
 Recordings = Sequence[SkeletonSequence] | MotionDataset
 
@@ -56,18 +54,6 @@ class Lessons:
     """(M,) the numbers of their classes."""
     weights: Mapping[str, Tensor] | None
     """Weights of the network ``encoder`` to start from; None starts at random."""
-
-
-def known_settings(method: str, preset: str) -> tuple[Any, TrainingSettings]:
-    """The settings of a method, supervised or not, and of its training under a preset."""
-    kinds = {**METHODS, **CLASSIFIERS}
-    if method not in kinds:
-        raise SettingsError(f"unknown method {method!r}: expected one of {', '.join(kinds)}")
-    presets = kinds[method].presets
-    if preset not in presets:
-        raise SettingsError(f"unknown preset {preset!r}: expected one of {', '.join(presets)}")
-    training = (SUPERVISED_PRESETS if method in CLASSIFIERS else TRAINING_PRESETS)[preset]
-    return presets[preset], replace(training, steps=0) if kinds[method].closed else training
 
 
 def configure(
@@ -197,6 +183,7 @@ def start(
         int(config["seed"]),
         world,
         rates=_rates(supervision, method.networks),
+        decay=0.0 if supervision is None else supervision.decay,
         validation=_validation(method, lessons, recipe, supervision),
     )
     return config, recipe, trainer
