@@ -239,7 +239,7 @@ S    mlp           -     -     95.59 -
 S    dbrnn         -     -     96.70 99.64
 S    hbrnn         83.13 75.02 96.92 100.00
 S    deep_lstm     86.00 79.53 96.80 100.00
-S    codeep_lstm   88.40 81.04 97.25 100.00
+S    co_lstm   88.40 81.04 97.25 100.00
 S    softmax       87.83 79.89 96.89 100.00
 S+P  composite     88.89 78.63 97.05 100.00
 S+P  inpainting    91.19 81.42 97.52 100.00
@@ -292,7 +292,7 @@ def test_cells_say_which_tables_their_rows_are_of(tmp_path: Path) -> None:
     }
     assert measured == {
         "table-1": ["LongT GAN, F", "Unsupervised LSTM"],
-        "table-2": ["softmax layer on the same encoder"],
+        "table-2": ["LongT GAN's encoder, random start"],
         "table-of-other": ["Unsupervised LSTM"],
     }
 
@@ -346,8 +346,8 @@ def test_few_labels_have_figure_3_beside_them(tmp_path: Path) -> None:
     rows.append(row(**cmu, method="composite", value=0.9))  # all labels only: no line of this table
     write_rows(tmp_path / "rows.jsonl", rows)
     table = the_table(tmp_path, "table-few-labels-cmu8-kfold-3")
-    assert [line.name for line in table.lines] == ["LongT GAN, F", "softmax layer on the same encoder"]
-    cells = cells_of(table, "softmax layer on the same encoder")
+    assert [line.name for line in table.lines] == ["LongT GAN, F", "LongT GAN's encoder, random start"]
+    cells = cells_of(table, "LongT GAN's encoder, random start")
     assert cells["2 a class", "measured"].samplings == 3
     assert cells["2 a class", "gap"] == Gap(pytest.approx(51 - 55.89))
     assert ("5 a class", "published") not in cells

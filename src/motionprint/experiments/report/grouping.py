@@ -72,7 +72,9 @@ def settings_of(row: Row) -> dict[str, Any]:
     if fitted and (fitted.get("dataset"), fitted.get("protocol")) != (row["dataset"], row["protocol"]):
         found["fitted on"] = f"{fitted.get('dataset')}, {fitted.get('protocol') or 'everything'}"
     if row["method"] not in BASELINES:
-        found.update({"loss": row["loss"], "condition": row["condition"], "steps": row["steps"]})
+        found.update({"loss": row["loss"], "condition": row["condition"]})
+        if row["task"] not in ("supervised", "finetune"):  # there, validation ends training, in each repetition anew
+            found["steps"] = row["steps"]
         if changes.get("adversary") == "none":
             del changes["adversary"]  # which is what the element-wise loss is
         changes.pop("condition", None)

@@ -297,10 +297,8 @@ def few_labels(rows: Sequence[Row], facts: Facts) -> list[Table]:
 
 
 def _identity(row: Row) -> tuple[Any, ...]:
-    """A line and all its settings, but for the steps of supervised training, which fewer labels may shorten."""
+    """A line and all its settings."""
     settings = settings_of(row)
-    if row["task"] in ("supervised", "finetune"):
-        settings.pop("steps", None)
     return row["dataset"], row["protocol"], series(row), tuple(sorted(settings.items(), key=lambda item: item[0]))
 
 
