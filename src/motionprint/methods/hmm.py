@@ -63,7 +63,7 @@ class HmmSettings:
 
     spread: float = 15.0
     """Degrees: standard deviation of the Gaussian that a joint votes with."""
-    words: int = 125
+    words: int = 60
     """Words that frames are quantised to; fewer where there are fewer different frames."""
     states: int = 6
     """Hidden states of each class's model."""
@@ -87,7 +87,7 @@ class Hmm(Classifier):
     Settings = HmmSettings
     presets: ClassVar[Mapping[str, HmmSettings]] = {
         "small": HmmSettings(),
-        "paper": HmmSettings(),
+        "paper": HmmSettings(words=125),
     }
     closed = True
 

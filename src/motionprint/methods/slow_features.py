@@ -53,9 +53,9 @@ class SlowFeaturesSettings:
 
     components: int = 24
     """Principal components that the inputs are reduced to, normalised to unit variance; all where there are fewer."""
-    expansion: Literal["linear", "quadratic"] = "quadratic"
+    expansion: Literal["linear", "quadratic"] = "linear"
     """linear, or all monomials of first and second degree of the components."""
-    signals: int = 64
+    signals: int = 100
     """Slowest signals that the print is made of; all where there are fewer."""
 
     def __post_init__(self) -> None:
@@ -72,8 +72,7 @@ class SlowFeatures(Method):
     Settings = SlowFeaturesSettings
     presets: ClassVar[Mapping[str, SlowFeaturesSettings]] = {
         "small": SlowFeaturesSettings(),
-        "paper": SlowFeaturesSettings(components=50, signals=100),
-        "linear": SlowFeaturesSettings(components=1000, expansion="linear"),
+        "paper": SlowFeaturesSettings(components=10, expansion="quadratic"),
     }
     closed = True
 
