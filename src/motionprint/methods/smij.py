@@ -146,7 +146,8 @@ class Smij(Classifier):
             self.reference_labels.fill_(-1)
             self.references[: len(drawn)] = chosen[drawn].to(self.references)
             self.reference_labels[: len(drawn)] = torch.from_numpy(labels[drawn]).to(self.reference_labels)
-        features = [self._features(each.to(self.references.device)).float().cpu() for each in chosen.split(_AT_ONCE)]
+        chosen = chosen.to(self.references.device)
+        features = [self._features(each).float().cpu() for each in torch.split(chosen, _AT_ONCE)]
         self.classifier.fit(torch.cat(features).numpy(), labels, self.settings.penalty, seed)
 
     def scores(self, frames: Tensor, packing: Packing) -> Tensor:
