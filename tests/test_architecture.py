@@ -67,7 +67,7 @@ SHARED_IN_A_ROOM = {
     "readers": {"cells", "kinect", "lines", "markers", "settings", "source"},
     "writers": set(),
     "corpora": {"corpus", "tables"},
-    "methods": {"method"},
+    "methods": {"method", "svm"},
 }
 """Rooms of one file a format, corpus or method: the files that the others may import."""
 

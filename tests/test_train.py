@@ -16,6 +16,7 @@ from motionprint.corpora.synthetic import generate
 from motionprint.errors import DatasetError, SettingsError, SkeletonMismatchError
 from motionprint.evaluation import evaluate
 from motionprint.evaluation.supervised import predict
+from motionprint.methods import CLASSIFIERS
 from motionprint.sequence import SkeletonSequence
 from motionprint.store import MotionDataset, open_dataset, write_dataset
 from motionprint.store.labelled import draw_labelled, hold_out
@@ -295,3 +296,41 @@ def test_a_configuration_tells_what_was_told(dataset: MotionDataset, pretrained:
             labels_per_class=2,
             resume=True,
         )
+
+
+@pytest.mark.parametrize("method", sorted(name for name, kind in CLASSIFIERS.items() if kind.closed))
+def test_closed_methods_are_solved_without_a_step(dataset: MotionDataset, tmp_path: Path, method: str) -> None:
+    run = train(dataset, tmp_path / "run", method=method, protocol=PROTOCOL)
+    assert run.steps == 0 and run.config["training"]["steps"] == 0
+    rows = evaluate(run, dataset)
+    assert rows[0]["value"] > 0.6 and rows[0]["method"] == method and rows[0]["task"] == "supervised"
+    again = train(dataset, tmp_path / "again", method=method, protocol=PROTOCOL)
+    assert again.model_hash == run.model_hash
+    assert train(dataset, tmp_path / "run", method=method, protocol=PROTOCOL, resume=True).model_hash == run.model_hash
+
+
+def test_slow_features_are_pretrained_without_a_step(dataset: MotionDataset, tmp_path: Path) -> None:
+    run = pretrain(dataset, tmp_path / "run", method="slow_features", protocol=PROTOCOL)
+    rows = evaluate(run, dataset)
+    value = next(row["value"] for row in rows if row["method"] == "slow_features" and row["task"] == "linear")
+    assert run.steps == 0 and value > 0.6
+    assert load_run(tmp_path / "run").model_hash == run.model_hash
+
+
+@pytest.mark.parametrize("method", sorted(name for name, kind in CLASSIFIERS.items() if not kind.closed))
+def test_every_supervised_method_is_trained_and_taken_up(dataset: MotionDataset, tmp_path: Path, method: str) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(done: int, total: int | None, text: str) -> None:
+        if total is not None and done == 3:
+            raise Killed
+
+    changes = {"batch_size": 8, "checkpoint_every": 2, "validate_every": 1}
+    options = {"method": method, "protocol": PROTOCOL, "changes": changes, "steps": 4}
+    with pytest.raises(Killed):
+        train(dataset, tmp_path / "killed", report=kill, **options)  # type: ignore[arg-type]
+    train(dataset, tmp_path / "killed", resume=True, **options)  # type: ignore[arg-type]
+    train(dataset, tmp_path / "whole", **options)  # type: ignore[arg-type]
+    assert _same(tmp_path / "killed", tmp_path / "whole")
+    assert evaluate(load_run(tmp_path / "whole"), dataset)[0]["method"] == method

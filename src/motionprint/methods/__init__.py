@@ -8,13 +8,17 @@ from motionprint.methods.dbrnn import DBRNN
 from motionprint.methods.deep_lstm import DeepLSTM
 from motionprint.methods.gated_transforms import GatedTransforms
 from motionprint.methods.hbrnn import HBRNN
+from motionprint.methods.hmm import Hmm
 from motionprint.methods.inpainting import Inpainting
 from motionprint.methods.method import Classifier, Method, cross_entropy
 from motionprint.methods.mlp import Mlp
 from motionprint.methods.motion_prediction import MotionPrediction
 from motionprint.methods.next_frame import NextFrame
+from motionprint.methods.slow_features import SlowFeatures
+from motionprint.methods.smij import Smij
 from motionprint.methods.softmax import Softmax
 from motionprint.methods.st_lstm import StLstm
+from motionprint.methods.temporal_pyramid import TemporalPyramid
 
 __all__ = [
     "CLASSIFIERS",
@@ -28,13 +32,17 @@ __all__ = [
     "Composite",
     "DeepLSTM",
     "GatedTransforms",
+    "Hmm",
     "Inpainting",
     "Method",
     "Mlp",
     "MotionPrediction",
     "NextFrame",
+    "SlowFeatures",
+    "Smij",
     "Softmax",
     "StLstm",
+    "TemporalPyramid",
     "cross_entropy",
 ]
 
@@ -45,6 +53,7 @@ METHODS: dict[str, type[Method]] = {
     "next_frame": NextFrame,
     "motion_prediction": MotionPrediction,
     "gated_transforms": GatedTransforms,
+    "slow_features": SlowFeatures,
 }
 """Every method that learns without labels, by the name that the command line knows."""
 
@@ -57,5 +66,8 @@ CLASSIFIERS: dict[str, type[Classifier]] = {
     "st_lstm": StLstm,
     "attention_lstm": AttentionLstm,
     "mlp": Mlp,
+    "smij": Smij,
+    "temporal_pyramid": TemporalPyramid,
+    "hmm": Hmm,
 }
 """Every supervised method, by the name that the command line knows."""

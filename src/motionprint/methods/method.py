@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -57,6 +58,11 @@ class Method(nn.Module, ABC):
     def solve(self, frames: Frames, labels: npt.NDArray[np.int64] | None, seed: int) -> None:
         """Set the weights of a closed method from all training sequences, and their classes (P,) where it is told."""
         raise NotImplementedError(f"{type(self).__name__} is trained step by step")
+
+    @property
+    def weights(self) -> Tensor:
+        """One of its weights: their device and type are those of all that have a gradient."""
+        return next(chain(self.parameters(), self.buffers()))
 
     @property
     def hidden_inputs(self) -> npt.NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from types import FrameType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +54,7 @@ def gradients(networks: Mapping[str, nn.Module], objectives: Mapping[str, Tensor
 
 def measured_precision(method: Method, crops: Crops, seed: int, world: World = ALONE) -> Precision:
     """`bf16` where it makes the first step of a run clearly faster (see `choose`), else `float32`."""
-    device = next(method.parameters()).device
+    device = method.weights.device
     batch = crops.batch(0, device, share=world.share)
 
     def step(precision: Precision) -> None:
@@ -92,16 +93,20 @@ class Trainer:
         self.first: dict[str, float] = {}
         """Objectives and gradient norms of the first step: what an explosion is measured by."""
         self.world = world
-        weight = next(method.parameters())
+        weight = method.weights
         self.device, self.dtype = weight.device, weight.dtype
         fused = self.device.type in ("cpu", "cuda")
-        self.optimiser = torch.optim.Adam(method.parameters(), lr=settings.learning_rate, foreach=False, fused=fused)
-        if rates:  # networks with a step size of their own
-            others = {id(parameter) for name in rates for parameter in method.networks[name].parameters()}
-            groups = [{"params": list(method.networks[name].parameters()), "lr": rate} for name, rate in rates.items()]
-            groups.append({"params": [each for each in method.parameters() if id(each) not in others]})
-            groups = [group for group in groups if group["params"]]
-            self.optimiser = torch.optim.Adam(groups, lr=settings.learning_rate, foreach=False, fused=fused)
+        others = {id(parameter) for name in rates or () for parameter in method.networks[name].parameters()}
+        groups: list[dict[str, Any]] = [{"params": [each for each in method.parameters() if id(each) not in others]}]
+        for name, rate in (rates or {}).items():  # networks with a step size of their own
+            groups.append({"params": list(method.networks[name].parameters()), "lr": rate})
+        # a closed method has nothing to step
+        self.optimiser = torch.optim.Adam(
+            groups if any(group["params"] for group in groups) else [torch.zeros(0, requires_grad=True)],
+            lr=settings.learning_rate,
+            foreach=False,
+            fused=fused,
+        )
         self.rates = [group["lr"] for group in self.optimiser.param_groups]
         self.decay = decay
         """Share of the steps, the last ones, over which step sizes fall to zero."""

@@ -35,7 +35,7 @@ def choose(method: Method, step: Callable[[Precision], object]) -> Precision:
         Computes the gradients of one step with a precision. The weights and the random numbers of the run must be the
         same afterwards.
     """
-    device = next(method.parameters()).device
+    device = method.weights.device
     if not _supported(device) or max((layers.hidden for layers in _recurrent(method)), default=0) < _UNITS:
         return "float32"
     best: dict[Precision, float] = {"float32": float("inf"), "bf16": float("inf")}

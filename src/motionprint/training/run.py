@@ -75,7 +75,7 @@ class Run:
     @property
     def device(self) -> torch.device:
         """Where its weights are."""
-        return next(self.method.parameters()).device
+        return self.method.weights.device
 
     @cached_property
     def model_hash(self) -> str:

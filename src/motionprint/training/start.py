@@ -173,7 +173,7 @@ def start(
         "fitted": _hashes(sequences),
         "counts": asdict(counts),
         "versions": versions(),
-        "device": str(next(method.parameters()).device),
+        "device": str(method.weights.device),
         "processes": world.size,
     }
     trainer = Trainer(

@@ -31,7 +31,7 @@ def scores_of(method: Classifier, sequences: Sequence[Frames], owners: Sequence[
 
     ``owners`` says which recording, from 0, each sequence is (a piece of).
     """
-    weight = next(method.parameters())
+    weight = method.weights
     order = sorted(range(len(sequences)), key=lambda number: -len(sequences[number]))
     found: list[tuple[list[int], Tensor]] = []
     training = method.training
@@ -40,7 +40,8 @@ def scores_of(method: Classifier, sequences: Sequence[Frames], owners: Sequence[
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
             batch, places = pack([sequences[number] for number in chosen], device=weight.device)
-            scores = method.scores(batch.seen.to(weight.dtype), batch.packing)  # (n, C)
+            seen = batch.seen if method.closed else batch.seen.to(weight.dtype)
+            scores = method.scores(seen, batch.packing)  # (n, C)
             found.append(([owners[chosen[place]] for place in places], scores))
     method.train(training)
     numbers = torch.tensor([owner for each, _ in found for owner in each], device=weight.device)
@@ -100,7 +101,7 @@ class Validation:
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """The inverse of ``state``."""
-        prefix, device = "best.", next(self.method.parameters()).device
+        prefix, device = "best.", self.method.weights.device
         self.best = {name[len(prefix) :]: w.to(device) for name, w in tensors.items() if name.startswith(prefix)}
         self.loss = float(tensors["validation.loss"])
         self.step, self.since = int(tensors["validation.step"]), int(tensors["validation.since"])
