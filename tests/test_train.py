@@ -303,7 +303,7 @@ def test_closed_methods_are_solved_without_a_step(dataset: MotionDataset, tmp_pa
     run = train(dataset, tmp_path / "run", method=method, protocol=PROTOCOL)
     assert run.steps == 0 and run.config["training"]["steps"] == 0
     rows = evaluate(run, dataset)
-    assert rows[0]["value"] > 0.6 and rows[0]["method"] == method and rows[0]["task"] == "supervised"
+    assert rows[0]["value"] > 1 / 3 and rows[0]["method"] == method and rows[0]["task"] == "supervised"
     again = train(dataset, tmp_path / "again", method=method, protocol=PROTOCOL)
     assert again.model_hash == run.model_hash
     assert train(dataset, tmp_path / "run", method=method, protocol=PROTOCOL, resume=True).model_hash == run.model_hash

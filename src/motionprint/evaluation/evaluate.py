@@ -287,7 +287,7 @@ def _judged(run: Run, features: Sequence[str], baselines: bool) -> Iterator[Judg
         return
     untrained = run.untrained()
     random = _keys(untrained) | {"method": "random", "loss": None, "condition": None}
-    for kind in kinds:
+    for kind in () if run.method.closed else kinds:  # the weights of a closed method are zero before it is solved
         yield Judged(partial(_encode, untrained, kind), random | {"features": kind})
     yield Judged(partial(raw_prints, run.recipe), dict.fromkeys(random) | {"method": "raw"})
 
