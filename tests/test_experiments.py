@@ -148,6 +148,16 @@ def test_cells_are_done_once_and_shared_by_experiments(data: Path, tmp_path: Pat
     assert {line["experiment"] for line in missing} <= {"table2", "figure3"}
 
 
+def test_results_without_their_runs_are_completed_where_a_start_is_needed(data: Path, tmp_path: Path) -> None:
+    options = {"targets": TARGETS, "methods": ["inpainting"], "samplings": 1}
+    experiment("table3", data, tmp_path / "out", targets=TARGETS)
+    for folder in (tmp_path / "out" / "cells").iterdir():
+        shutil.rmtree(folder / "run")
+    assert experiment("table3", data, tmp_path / "out", targets=TARGETS).found == 4  # nobody starts from them
+    outcome = experiment("table2", data, tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert (outcome.cells, outcome.found, outcome.failed) == (2, 0, [])
+
+
 def test_a_cell_that_fails_leaves_the_others_alone(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = cells_module.work
 

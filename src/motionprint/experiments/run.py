@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from motionprint.errors import MotionprintError
 from motionprint.experiments.cells import Cell, cell_key, describe, done, read_cell, work
@@ -98,9 +99,13 @@ def experiment(
     threads = max(1, (os.cpu_count() or 1) // jobs) if scheduler is None and jobs > 1 else None
     outcome = Outcome(len(cells), missing=missing)
     waiting: list[_Task] = []
-    for cell in cells:
-        key = cell_key(cell, place)
-        if done(results / "cells" / key):
+    keys = {cell: cell_key(cell, place) for cell in cells}
+    finished = {cell for cell, key in keys.items() if done(results / "cells" / key)}
+    starts = {cell.init for cell in cells if cell not in finished}
+    # results may have been copied without their runs: what is still to be started from one needs it
+    finished -= {cell for cell in starts & finished if not (results / "cells" / keys[cell] / "run").is_dir()}
+    for cell, key in keys.items():
+        if cell in finished:
             _ask_too(cell, results / "cells" / key, key, name)
             outcome.found += 1
         else:
@@ -131,10 +136,10 @@ def _do(task: _Task) -> tuple[str, str | None]:
     if task.threads is not None:
         torch.set_num_threads(task.threads)
     try:
-        with held(folder):
-            if not done(folder):
-                work(cell, folder, Path(task.data), cells, task.device, task.command)
-                describe(cell, folder, task.key, [task.name])
+        with held(folder), threadpool_limits(task.threads):  # scikit-learn's products would take all processors
+            work(cell, folder, Path(task.data), cells, task.device, task.command)
+            known = read_cell(folder)["experiments"] if done(folder) else []
+            describe(cell, folder, task.key, sorted({*known, task.name}))
     except MotionprintError as error:
         return text, str(error)
     finally:
