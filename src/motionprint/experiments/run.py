@@ -101,7 +101,7 @@ def experiment(
     waiting: list[_Task] = []
     keys = {cell: cell_key(cell, place) for cell in cells}
     finished = {cell for cell, key in keys.items() if done(results / "cells" / key)}
-    starts = {cell.init for cell in cells if cell not in finished}
+    starts = {cell.init for cell in cells if cell.init is not None and cell not in finished}
     # results may have been copied without their runs: what is still to be started from one needs it
     finished -= {cell for cell in starts & finished if not (results / "cells" / keys[cell] / "run").is_dir()}
     for cell, key in keys.items():
