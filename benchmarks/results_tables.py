@@ -22,7 +22,7 @@ RESULTS = REPOSITORY / "docs" / "results.md"
 PERFORMANCE = REPOSITORY / "docs" / "performance.md"
 FORMATS = REPOSITORY / "docs" / "formats.md"
 ON_FORMATS = ("corrupted", "readers")
-ON_RESULTS = ("alignments",)
+ON_RESULTS = ("alignments", "best-epoch")
 ROWS = REPOSITORY / "results"
 FIGURES = REPOSITORY / "benchmarks" / "figures"
 
@@ -315,8 +315,24 @@ def _alignments(table: Row) -> str:
     return "\n\n".join(text)
 
 
+def _best_epoch(table: Row) -> str:
+    """A line a run: the last checkpoint beside the one that did best on the test recordings."""
+    rows = [
+        (
+            f"{row['dataset']}, {row['protocol']}",
+            str(row["seed"]),
+            f"{100 * row['last']:.1f}",
+            f"{100 * row['best']:.1f}",
+            f"{100 * (row['best'] - row['last']):.1f}",
+        )
+        for row in table["rows"]
+    ]
+    return _lines(("", "seed", "last", "best on the tests", "gain by peeking"), rows)
+
+
 _FIGURES = {
     "alignments": _alignments,
+    "best-epoch": _best_epoch,
     "corrupted": _corrupted,
     "readers": _readers,
     "training": _training,

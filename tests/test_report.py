@@ -506,7 +506,7 @@ def spoil(name: str, text: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("spoiled", "message"),
     [
-        (lambda cell: (cell / "cell.json").unlink(), r"cell\.json: expected a file, found none"),
+        (lambda cell: (cell / "cell.json").unlink(), "found no row"),
         (spoil("cell.json", "{"), r"cell\.json: expected JSON"),
         (spoil("cell.json", "[]"), r"cell\.json: expected a JSON object, found list"),
         (spoil("cell.json", '{"key": 3}'), r"cell\.json: expected a text under 'key', found 3"),
@@ -546,6 +546,13 @@ def test_what_is_broken_is_named_in_one_line(
     assert re.search(message, error), error
     assert error.count("\n") == 1
     assert [each.name for each in tmp_path.iterdir()] == ["results"]
+
+
+def test_a_cell_that_is_not_finished_is_counted(tmp_path: Path) -> None:
+    write_cell(tmp_path / "results", "a", [row()])
+    (write_cell(tmp_path / "results", "b", [row()]) / "cell.json").unlink()
+    found = read_results(tmp_path / "results")
+    assert (len(found.cells), found.unfinished) == (1, 1)
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[3]", '[{"experiment": "a"}]'])

@@ -115,7 +115,7 @@ SETS: dict[str, PublishedSet] = {
         20,
         "views 1 and 2 train, view 3 tests, with the duplicates",
         ("cross-view",),
-        beside=("cross-view", "cross-view-dedup"),
+        beside=("cross-view",),
     ),
     SBU: PublishedSet("SBU Kinect", 282, 8, 30, "5-fold by pairs", ("five-fold", "cross-pair", "kfold-pairs")),
 }

@@ -116,9 +116,13 @@ def cell_notes(rows: Sequence[Row], all_presets: bool = False) -> tuple[str, ...
     return tuple(notes)
 
 
+_OTHERS = {"msr_action3d": "MSR Action3D", "ntu_rgbd": "NTU RGB+D", "utd_mhad": "UTD-MHAD"}
+"""Data sets without published figures here."""
+
+
 def dataset_title(dataset: str) -> str:
     """What a data set is called in tables."""
-    return SETS[dataset].title if dataset in SETS else dataset
+    return SETS[dataset].title if dataset in SETS else _OTHERS.get(dataset, dataset)
 
 
 def method_title(method: str) -> str:

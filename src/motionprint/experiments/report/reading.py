@@ -63,6 +63,8 @@ class Results:
     path: Path
     cells: tuple[Cell, ...]
     missing: tuple[Missing, ...] = ()
+    unfinished: int = 0
+    """Cells that were begun and have no ``cell.json`` yet."""
 
     @property
     def experiments(self) -> list[str]:
@@ -88,19 +90,22 @@ def read_results(path: str | Path) -> Results:
         If nothing is there, or a file does not hold what it should; the text begins with the file.
     """
     place = Path(path)
+    unfinished = 0
     if place.is_file():
         return Results(place, (_plain(place),))
     if not place.is_dir():
         raise DatasetError(f"{path}: expected a folder of results or a file of rows, found nothing")
     if (place / "cells").is_dir():
-        folders = sorted(each for each in (place / "cells").iterdir() if not each.name.startswith("."))
-        cells = [_cell(folder) for folder in folders if folder.is_dir()]
+        entries = sorted(each for each in (place / "cells").iterdir() if not each.name.startswith("."))
+        folders = [each for each in entries if each.is_dir()]
+        cells = [_cell(folder) for folder in folders if (folder / "cell.json").exists()]
+        unfinished = len(folders) - len(cells)
     else:
         cells = [_plain(file) for file in sorted(place.glob("*.jsonl")) if not file.name.startswith(".")]
     missing = _missing(place / "missing.json")
     if not missing and not any(cell.rows for cell in cells):
         raise DatasetError(f"{path}: expected cells/KEY/rows.jsonl or *.jsonl files of result rows, found no row")
-    return Results(place, tuple(cells), missing)
+    return Results(place, tuple(cells), missing, unfinished)
 
 
 def _plain(file: Path) -> Cell:

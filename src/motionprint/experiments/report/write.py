@@ -179,6 +179,8 @@ def _index(results: Results, tables: Sequence[Table], drawn: dict[str, str], end
     if any(cell.prints is not None for cell in results.cells) and "UMAP" not in figures.map_kinds():
         text += ["Maps by UMAP were left out: umap-learn is not installed.", ""]
     text += ["## What was missing", ""]
+    if results.unfinished:
+        text += [f"{results.unfinished} cells are unfinished: the same `motionprint experiment` goes on with them.", ""]
     if results.missing:
         text += ["| experiment | what | why | where it is to be had |", "| --- | --- | --- | --- |"]
         for each in results.missing:
