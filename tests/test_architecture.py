@@ -155,10 +155,12 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_every_method_has_its_page() -> None:
-    from motionprint.methods import METHODS
+    from motionprint.methods import CLASSIFIERS, METHODS
 
-    for method in METHODS:
+    table = (DOCS / "methods" / "index.md").read_text(encoding="utf-8")
+    for method in (*METHODS, *CLASSIFIERS):
         assert (DOCS / "methods" / f"{method}.md").is_file(), f"docs/methods/{method}.md is missing"
+        assert f"[`{method}`]({method}.md)" in table, f"docs/methods/index.md does not name {method}"
 
 
 def test_every_format_and_corpus_is_documented() -> None:
