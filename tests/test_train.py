@@ -302,6 +302,9 @@ def test_a_configuration_tells_what_was_told(dataset: MotionDataset, pretrained:
 def test_closed_methods_are_solved_without_a_step(dataset: MotionDataset, tmp_path: Path, method: str) -> None:
     run = train(dataset, tmp_path / "run", method=method, protocol=PROTOCOL)
     assert run.steps == 0 and run.config["training"]["steps"] == 0
+    assert run.config["held_out"] == []  # there is nothing to end
+    with pytest.raises(SettingsError, match=f"method {method} is solved at once: expected no steps, found 3"):
+        train(dataset, tmp_path / "stepped", method=method, protocol=PROTOCOL, steps=3)
     rows = evaluate(run, dataset)
     assert rows[0]["value"] > 1 / 3 and rows[0]["method"] == method and rows[0]["task"] == "supervised"
     again = train(dataset, tmp_path / "again", method=method, protocol=PROTOCOL)

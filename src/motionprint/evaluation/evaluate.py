@@ -312,7 +312,8 @@ def _row_of_classes(run: Run, halves: Halves, report: Report | None) -> dict[str
         "seconds": round(time.perf_counter() - started, 3),
     }
     if source is not None:  # named by what it was pre-trained with, whose settings differ where `changes` says so
-        row |= {"method": source["method"], "loss": source["loss"], "condition": source["condition"], "features": "F"}
+        row |= {"method": source["method"], "loss": source["loss"], "condition": source["condition"]}
+        row["features"] = run.method.settings.reads
         row["changes"] = {**row["changes"], **{f"pretrained.{name}": v for name, v in source["changes"].items()}}
     return row
 

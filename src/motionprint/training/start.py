@@ -89,6 +89,8 @@ def configure(
     if seed < 0:
         raise SettingsError(f"expected a seed of at least 0, found {seed}")
     given = dict(changes or {})
+    if {**METHODS, **CLASSIFIERS}[method].closed and given.get("steps"):
+        raise SettingsError(f"method {method} is solved at once: expected no steps, found {given['steps']}")
     parts: dict[str, Any] = {"settings": settings, "training": training}
     if method in CLASSIFIERS:
         parts["supervision"] = SupervisionSettings()

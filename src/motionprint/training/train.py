@@ -90,6 +90,8 @@ def train(
         pretrained.skeleton.require_same(opened.skeleton, str(opened.folder))
         _refuse_seen(pretrained, opened, split.test, split.train, transductive)
     training = opened.subset(split.train)
+    if CLASSIFIERS[name].closed:  # nothing to end: all that is labelled is used
+        given = {**given, "validation": 0.0}
     lessons, told = _lessons(training, labels_per_class, sampling, pretrained, given, seed)
     facts = {"dataset": opened.name, "protocol": protocol, "fold": split.fold, **told}
     return train_folder(

@@ -69,7 +69,11 @@ def settings_of(row: Row) -> dict[str, Any]:
     found: dict[str, Any] = {"preset": row["preset"], "transductive": bool(row["transductive"])}
     found.update({name: recipe.get(name) for name in _RECIPE})
     fitted = row["fitted_on"] or {}
-    if fitted and not row["transductive"] and (fitted.get("dataset"), fitted.get("protocol")) != (row["dataset"], row["protocol"]):
+    if (
+        fitted
+        and not row["transductive"]
+        and (fitted.get("dataset"), fitted.get("protocol")) != (row["dataset"], row["protocol"])
+    ):
         found["fitted on"] = f"{fitted.get('dataset')}, {fitted.get('protocol') or 'everything'}"
     if row["method"] not in BASELINES:
         found.update({"loss": row["loss"], "condition": row["condition"]})
