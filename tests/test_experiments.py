@@ -78,7 +78,9 @@ def test_a_plan_says_what_is_missing_and_where_it_is_to_be_had(data: Path) -> No
         plan("table1", data, targets=["x"])
     with pytest.raises(SettingsError, match="unknown method 'x': expected some of inpainting"):
         plan("table1", data, methods=["x"])
-    with pytest.raises(DatasetError, match="expected a data set that table1 can be run on, found synthetic"):
+    with pytest.raises(SettingsError, match="unknown preset 'papr': expected some of small, paper"):
+        plan("table1", data, preset="papr")
+    with pytest.raises(DatasetError, match="can be run on as chosen by targets and methods, found synthetic"):
         plan("table1", data, targets=["msr"])
     with pytest.raises(DatasetError, match="expected a folder of data sets, found none"):
         plan("table1", data / "nowhere")
@@ -102,6 +104,8 @@ def test_every_experiment_plans_the_paper_s_cells(data: Path) -> None:
     scratch = {(cell.labels, cell.sampling, cell.seed) for cell in figure3 if cell.kind == "train" and not cell.init}
     tuned = {(cell.labels, cell.sampling, cell.seed) for cell in figure3 if cell.init}
     assert scratch == tuned  # S and S+P see the same labels
+    only, _ = plan("figure3", data, samplings=3, targets=TARGETS, methods=["softmax"])
+    assert {(cell.kind, cell.init) for cell in only} == {("baselines", None), ("train", None)}
     ablations, _ = plan("ablations", data, targets=TARGETS)
     assert len(ablations) == len(grids.CLAIMS)
 
@@ -175,6 +179,41 @@ def test_a_cell_that_fails_leaves_the_others_alone(data: Path, tmp_path: Path, m
     monkeypatch.setattr(run, "work", found)
     again = experiment("table1", data, tmp_path / "out", **options)  # type: ignore[arg-type]
     assert not again.failed and again.found == 1
+
+
+def test_fine_tuning_never_starts_from_a_pretraining_that_is_not_finished(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from motionprint.training import writing
+
+    def diverging(trainer: object, *rest: object, found: object = writing.write_while) -> int:
+        if trainer.step == 0 and len(trainer.method.networks) == 3:  # type: ignore[attr-defined]
+            trainer.settings = replace(trainer.settings, steps=2)  # type: ignore[attr-defined]
+            found(trainer, *rest)  # type: ignore[operator]
+            raise DatasetError("the power went")
+        return int(found(trainer, *rest))  # type: ignore[operator]
+
+    options = {"targets": TARGETS, "methods": ["inpainting"], "samplings": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "write_while", diverging)
+        outcome = experiment("table2", data, tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert len(outcome.failed) == 2
+    assert "the power went" in outcome.failed[0] and "expected a finished pre-training" in outcome.failed[1]
+    again = experiment("table2", data, tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert (again.found, again.failed) == (0, [])
+
+
+def test_whatever_fails_in_a_cell_is_said_and_the_others_go_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from motionprint.experiments import run
+
+    def failing(*arguments: object) -> None:
+        raise RuntimeError("CUDA\nout of memory")
+
+    monkeypatch.setattr(run, "work", failing)
+    outcome = experiment("table3", data, tmp_path / "out", targets=TARGETS)
+    assert len(outcome.failed) == 4 and outcome.failed[0].endswith("RuntimeError: CUDA out of memory")
 
 
 SCRIPT = """

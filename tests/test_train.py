@@ -207,6 +207,10 @@ def test_what_cannot_start_a_classifier_is_refused(
         train(dataset, tmp_path / "run", init=pretrained, preset="paper")
     with pytest.raises(SettingsError, match="unknown method 'inpainting': expected one of softmax"):
         train(dataset, tmp_path / "run", method="inpainting")
+    with pytest.raises(SettingsError, match="pretrained: its encoder has encoder_units 6, found 64"):
+        train(dataset, tmp_path / "run", init=pretrained, changes={"encoder_units": 64})
+    with pytest.raises(SettingsError, match="recordings are prepared by its recipe, found alignment = 'none'"):
+        train(dataset, tmp_path / "run", init=pretrained, changes={"alignment": "none"})
     with pytest.raises(SettingsError, match="unknown setting 'lambda_adv'"):
         train(dataset, tmp_path / "run", changes={"lambda_adv": 1.0})
     unlabelled = _store([replace(s, label=None) for s in sequences[:4]], tmp_path / "unlabelled")
@@ -260,6 +264,22 @@ def test_it_solves_what_it_should_and_shuffled_labels_give_chance(
     assert found["true"]["value"] > 0.9
     n = found["shuffled"]["n_test"]
     assert abs(found["shuffled"]["value"] - 1 / 3) < 4 * np.sqrt(2 / 9 / n)
+
+
+def test_a_run_is_taken_up_with_its_own_budget_labels_and_start(
+    dataset: MotionDataset, sequences: list[SkeletonSequence], pretrained: Path, tmp_path: Path
+) -> None:
+    options = {"protocol": PROTOCOL, "changes": TINY}
+    train(dataset, tmp_path / "run", steps=4, **options)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="was trained with steps 4, found 8"):  # step sizes would have fallen later
+        train(dataset, tmp_path / "run", steps=8, resume=True, **options)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="was started from another pre-trained encoder"):
+        train(dataset, tmp_path / "run", steps=4, init=pretrained, resume=True, **options)  # type: ignore[arg-type]
+    turned = {"bow": "clap", "clap": "bow"}
+    relabelled = [replace(s, label=turned.get(str(s.label), s.label)) for s in sequences]
+    other = _store(relabelled, tmp_path / "other" / "data")
+    with pytest.raises(SettingsError, match="was trained with told"):
+        train(other, tmp_path / "run", steps=4, resume=True, **options)  # type: ignore[arg-type]
 
 
 def test_long_recordings_are_recognised_by_the_mean_of_their_windows(dataset: MotionDataset, tmp_path: Path) -> None:

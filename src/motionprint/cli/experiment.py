@@ -20,7 +20,12 @@ def _experiments() -> list[str]:
 
 def _words(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     """A callback for names separated by commas."""
-    return None if value is None else tuple(word.strip() for word in value.split(",") if word.strip())
+    if value is None:
+        return None
+    words = tuple(word.strip() for word in value.split(",") if word.strip())
+    if not words:
+        raise click.BadParameter(f"found {value!r}, expected names separated by commas", context, parameter)
+    return words
 
 
 @click.command(
@@ -61,6 +66,7 @@ def command(command_line: str, /, name: str, data: Path, out: Path, quiet: bool,
         click.echo(f"missing: {line['what']}: {line['why']}; to be had: {line['where']}")
     new = outcome.cells - outcome.found - len(outcome.failed)
     click.echo(f"{out}: {outcome.cells} cells of {name}: {new} new, {outcome.found} done before")
+    for failure in outcome.failed:
+        click.echo(f"failed: {failure}", err=True)
     if outcome.failed:
-        more = f" and {len(outcome.failed) - 1} more" if len(outcome.failed) > 1 else ""
-        raise DatasetError(f"{len(outcome.failed)} of {outcome.cells} cells failed: {outcome.failed[0]}{more}")
+        raise DatasetError(f"{len(outcome.failed)} of {outcome.cells} cells failed; the same command tries them again")

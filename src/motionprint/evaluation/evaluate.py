@@ -214,9 +214,7 @@ def _split(run: Run, dataset: MotionDataset, protocol: str | None, fold: int | N
 
 def _seen(run: Run, dataset: MotionDataset, split: Split, allowed: bool) -> bool:
     """Whether the run was fitted on test recordings, beyond those that equal one of the protocol's own training set."""
-    hashes = np.array(dataset.sha256)
-    fitted = [*run.config["fitted"], *(run.config.get("pretrained") or {}).get("fitted", ())]
-    seen = np.isin(hashes[split.test], fitted) & ~np.isin(hashes[split.test], hashes[split.train])
+    seen = run.seen(dataset, split)
     if seen.any() and not allowed:
         names = [dataset.names[number] for number in split.test[seen][:3]]
         raise DatasetError(

@@ -142,7 +142,7 @@ def _batches(
     rng = np.random.default_rng([seed, 2])
     method = _inpainting(run)
     for _ in range(DRAWS):
-        hidden = hide_parts(method.hidden_inputs, len(frames), method.hidden_parts, rng)  # (N, D)
+        hidden = hide_parts(method.hidden_inputs, len(frames), None, rng)  # (N, D)
         order = rng.permutation(len(frames))
         # batches of equal size: a batch of one would leave `shuffled` nothing to shuffle
         for chosen in np.array_split(order, -(-len(order) // BATCH)):

@@ -47,7 +47,9 @@ def predict(
             for piece in run.recipe.pieces(recordings[number]):
                 frames.append(run.recipe.apply(recordings[number], piece))
                 owners.append(number - start)
-        found.append(scores_of(run.method, frames, owners).argmax(1).cpu().numpy())
+        found.append(
+            scores_of(run.method, frames.__getitem__, [len(each) for each in frames], owners).argmax(1).cpu().numpy()
+        )
         if report is not None:
             report(min(start + POOL, len(recordings)), len(recordings), "recognising")
     named: npt.NDArray[np.str_] = classes[np.concatenate(found)]

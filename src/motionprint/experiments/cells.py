@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import motionprint
-from motionprint.errors import DatasetError
+from motionprint.errors import CheckpointError, DatasetError
 from motionprint.evaluation import encode, evaluate, write_rows
 from motionprint.evaluation.rows import build_row
 from motionprint.evaluation.supervised import predict
@@ -25,11 +25,24 @@ from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.atomic import replaced
 from motionprint.store.protocols import resolve
 from motionprint.training import Run, load_run, pretrain, train
+from motionprint.training.checkpoints import WEIGHTS, read_tensors
+from motionprint.training.run import read_config
 
-__all__ = ["CELL", "Cell", "cell_key", "code_version", "data_version", "done", "work"]
+__all__ = [
+    "CELL",
+    "Cell",
+    "cell_key",
+    "code_version",
+    "data_version",
+    "describe",
+    "done",
+    "read_cell",
+    "startable",
+    "work",
+]
 
 CELL = "cell.json"
-"""What a cell is; written last, so that a folder that has it is whole."""
+"""What a cell is; written last, so that a folder that has it has all its rows."""
 
 _COMPUTES = (
     "skeleton.py",
@@ -105,7 +118,10 @@ def data_version(folder: Path, protocol: str, fold: int) -> str:
 
 
 def cell_key(cell: Cell, data: Path) -> str:
-    """The name of a cell's folder: of the data, the settings and the code."""
+    """The name of a cell's folder: of the data, the settings and the code.
+
+    The device, and the versions of what motionprint computes with, are not in it: rows say them.
+    """
     facts = {
         "cell": {**cell.to_dict(), "init": None, "data": None},
         "init": None if cell.init is None else cell_key(cell.init, data),
@@ -120,28 +136,49 @@ def done(folder: Path) -> bool:
     return (folder / CELL).is_file()
 
 
-def work(cell: Cell, folder: Path, data: Path, cells: Path, device: str, command: str | None) -> None:
+def startable(folder: Path) -> bool:
+    """Whether a cell's folder has the run of a pre-training that is finished."""
+    try:
+        training = read_config(folder / "run")["training"]
+        return bool(read_tensors(folder / "run" / WEIGHTS)[1] >= training["steps"])
+    except CheckpointError:
+        return False
+
+
+def work(cell: Cell, folder: Path, data: Path, start: Path | None, device: str, command: str | None) -> None:
     """Do what a cell asks, and write its folder; what was begun and ended early is taken up where it was.
 
     Parameters
     ----------
     folder
         The cell's own.
-    data, cells
-        The folders of all data sets, and of all cells.
+    data
+        The folder of all data sets.
+    start
+        The folder of the cell that fine-tuning starts from.
+
+    Raises
+    ------
+    DatasetError
+        If what it starts from is not finished.
     """
     folder.mkdir(parents=True, exist_ok=True)
     dataset = open_dataset(data / cell.data)
     if cell.kind == "train":
-        rows = _trained(cell, folder, dataset, data, cells, device, command)
+        if start is not None and not startable(start):
+            raise DatasetError(f"{start}: expected a finished pre-training to start from, found none")
+        rows = _trained(cell, folder, dataset, start, device, command)
     else:
         rows = _probed(cell, folder, dataset, device, command)
     write_rows([build_row(row) for row in rows], folder / "rows.jsonl", overwrite=True)
 
 
-def describe(cell: Cell, folder: Path, key: str, experiments: list[str]) -> None:
-    """Say what a cell is and which experiments ask for it: the mark that its folder is whole."""
+def describe(cell: Cell, folder: Path, key: str, experiments: list[str], data: Path) -> None:
+    """Say what a cell is and which experiments ask for it: the mark that its rows are there."""
+    dataset = open_dataset(data / cell.data)
+    classes = len({label for label in dataset.labels if label is not None})
     facts = {"key": key, "experiments": experiments, "code": code_version(), **cell.to_dict()}
+    facts |= {"classes": classes, "joints": len(dataset.skeleton)}
     with replaced(folder / CELL) as unfinished:
         unfinished.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
@@ -200,10 +237,10 @@ def _probed(cell: Cell, folder: Path, dataset: MotionDataset, device: str, comma
 
 
 def _trained(
-    cell: Cell, folder: Path, dataset: MotionDataset, data: Path, cells: Path, device: str, command: str | None
+    cell: Cell, folder: Path, dataset: MotionDataset, start: Path | None, device: str, command: str | None
 ) -> list[dict[str, Any]]:
     """Train with labels, and count what is recognised."""
-    init = None if cell.init is None else load_run(cells / cell_key(cell.init, data) / "run", device)
+    init = None if start is None else load_run(start / "run", device)
     run = train(
         dataset,
         folder / "run",

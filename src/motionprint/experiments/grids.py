@@ -20,9 +20,9 @@ from typing import Any
 from motionprint.corpora import CORPORA
 from motionprint.errors import DatasetError, SettingsError
 from motionprint.experiments.cells import Cell
-from motionprint.methods import CLASSIFIERS, METHODS
+from motionprint.methods import CLASSIFIERS, METHODS, Method
 from motionprint.store import MotionDataset, open_dataset
-from motionprint.store.protocols import n_folds
+from motionprint.store.protocols import n_folds, resolve
 
 __all__ = ["EXPERIMENTS", "FEW", "TARGETS", "Target", "plan"]
 
@@ -146,6 +146,8 @@ def plan(
     """
     if experiment not in EXPERIMENTS:
         raise SettingsError(f"unknown experiment {experiment!r}: expected one of {', '.join(EXPERIMENTS)}")
+    kinds: list[type[Method]] = [*METHODS.values(), *CLASSIFIERS.values()]
+    _require_known("preset", [preset], list(dict.fromkeys(name for kind in kinds for name in kind.presets)))
     _require_known("target", targets, [target.name for target in TARGETS])
     _require_known("method", methods, [*METHODS, *CLASSIFIERS])
     found = _found(data)
@@ -162,11 +164,19 @@ def plan(
                 missing.append({"experiment": experiment, "what": target.name, "why": why, "where": where})
             continue
         dataset = found[target.corpus]
-        for fold in range(n_folds(dataset, target.protocol)):
+        try:
+            folds = n_folds(dataset, target.protocol)
+            resolve(dataset, target.protocol, folds - 1)
+        except DatasetError as error:  # a data set of one's own making, or a part of one
+            where = f"motionprint prepare {target.corpus} of the whole"
+            missing.append({"experiment": experiment, "what": target.name, "why": str(error), "where": where})
+            continue
+        for fold in range(folds):
             cells += EXPERIMENTS[experiment](grid, (target, dataset.folder.name, fold))
     if not cells:
         at_hand = ", ".join(sorted(found)) or "no data set"
-        raise DatasetError(f"{data}: expected a data set that {experiment} can be run on, found {at_hand}")
+        chosen = "" if targets is None and methods is None else " as chosen by targets and methods"
+        raise DatasetError(f"{data}: expected a data set that {experiment} can be run on{chosen}, found {at_hand}")
     return list(dict.fromkeys(cells)), missing + _never_at_hand(experiment)
 
 
@@ -210,7 +220,7 @@ def _pretrained(grid: Grid, place: Place, method: str, seed: int = 0, **more: An
         grid.preset,
         seed,
         labels=labels,
-        samplings=grid.samplings,
+        samplings=grid.samplings if labels != (None,) else 1,
         **more,
     )
 
@@ -264,7 +274,7 @@ def _table2(grid: Grid, place: Place) -> Iterator[Cell]:
 
 
 def _table3(grid: Grid, place: Place) -> Iterator[Cell]:
-    if not place[0].ranks:
+    if not place[0].ranks or not grid.wants("inpainting"):
         return
     for condition in ("F", "none"):
         for adversary in ("log", "none"):
@@ -278,14 +288,17 @@ def _figure3(grid: Grid, place: Place) -> Iterator[Cell]:
         return
     yield _baselines(grid, place)
     start = _pretrained(grid, place, "inpainting")
-    yield start
+    if grid.wants("inpainting"):
+        yield start
     for number in FEW:  # so that what was killed has both at the fewest labels
-        yield from _taught(grid, place, "softmax", None, (number,))
-        yield from _taught(grid, place, "softmax", start, (number,))
+        if grid.wants("softmax"):
+            yield from _taught(grid, place, "softmax", None, (number,))
+        if grid.wants("inpainting"):
+            yield from _taught(grid, place, "softmax", start, (number,))
 
 
 def _ablations(grid: Grid, place: Place) -> Iterator[Cell]:
-    if place[0].name not in ABLATED:
+    if place[0].name not in ABLATED or not grid.wants("inpainting"):
         return
     for changes in CLAIMS:
         yield from _changed(grid, place, changes)

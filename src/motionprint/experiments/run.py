@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from threadpoolctl import threadpool_limits
 
-from motionprint.errors import MotionprintError
-from motionprint.experiments.cells import Cell, cell_key, describe, done, read_cell, work
+from motionprint.errors import DatasetError, MotionprintError
+from motionprint.experiments.cells import Cell, cell_key, describe, done, read_cell, startable, work
 from motionprint.experiments.grids import plan
 from motionprint.fanout import ordered
 from motionprint.progress import Report
@@ -22,6 +24,9 @@ __all__ = ["Outcome", "experiment"]
 
 MISSING = "missing.json"
 """What the data at hand did not allow, and where it is to be had."""
+
+ATTEMPTS = 50
+"""To get hold of a file that another experiment writes, a tenth of a second apart."""
 
 
 @dataclass
@@ -44,6 +49,8 @@ class _Task:
 
     cell: Cell
     key: str
+    start: str | None
+    """The key of the cell that fine-tuning starts from."""
     name: str
     """The experiment's."""
     data: str
@@ -51,6 +58,8 @@ class _Task:
     device: str
     command: str | None
     threads: int | None
+    again: bool = False
+    """Whether it is to be done although its rows are there: its run is not."""
 
 
 def experiment(
@@ -103,13 +112,16 @@ def experiment(
     finished = {cell for cell, key in keys.items() if done(results / "cells" / key)}
     starts = {cell.init for cell in cells if cell.init is not None and cell not in finished}
     # results may have been copied without their runs: what is still to be started from one needs it
-    finished -= {cell for cell in starts & finished if not (results / "cells" / keys[cell] / "run").is_dir()}
+    again = {cell for cell in starts & finished if not startable(results / "cells" / keys[cell])}
+    finished -= again
     for cell, key in keys.items():
         if cell in finished:
-            _ask_too(cell, results / "cells" / key, key, name)
+            _ask_too(cell, results / "cells" / key, key, name, place)
             outcome.found += 1
         else:
-            waiting.append(_Task(cell, key, name, str(place), str(results / "cells"), device, command, threads))
+            start = None if cell.init is None else cell_key(cell.init, place)
+            task = _Task(cell, key, start, name, str(place), str(results / "cells"), device, command, threads)
+            waiting.append(replace(task, again=cell in again))
     first = {task.cell.init for task in waiting} - {None}
     stages = [[task for task in waiting if task.cell in first], [task for task in waiting if task.cell not in first]]
     count = outcome.found
@@ -127,7 +139,7 @@ def experiment(
 
 def _do(task: _Task) -> tuple[str, str | None]:
     """Work on a cell; what it was, and what went wrong."""
-    cells = Path(task.cells)
+    cells, data = Path(task.cells), Path(task.data)
     folder = cells / task.key
     cell = task.cell
     text = f"{cell.data} {cell.protocol} {cell.fold}, {cell.method}{' from ' + cell.init.method if cell.init else ''}"
@@ -136,30 +148,52 @@ def _do(task: _Task) -> tuple[str, str | None]:
     if task.threads is not None:
         torch.set_num_threads(task.threads)
     try:
+        if cell_key(cell, data) != task.key:
+            raise DatasetError("the data or the code has changed since the experiment began: run it again")
         with held(folder), threadpool_limits(task.threads):  # scikit-learn's products would take all processors
-            work(cell, folder, Path(task.data), cells, task.device, task.command)
+            if task.again or not done(folder):
+                work(cell, folder, data, None if task.start is None else cells / task.start, task.device, task.command)
             known = read_cell(folder)["experiments"] if done(folder) else []
-            describe(cell, folder, task.key, sorted({*known, task.name}))
+            describe(cell, folder, task.key, sorted({*known, task.name}), data)
     except MotionprintError as error:
         return text, str(error)
+    except Exception as error:  # whatever it is, the other cells go on
+        return text, f"{type(error).__name__}: {' '.join(str(error).split())}"
     finally:
         torch.set_num_threads(before)
     return text, None
 
 
-def _ask_too(cell: Cell, folder: Path, key: str, name: str) -> None:
+def _ask_too(cell: Cell, folder: Path, key: str, name: str, data: Path) -> None:
     """Note that another experiment asks for a cell."""
-    experiments = read_cell(folder)["experiments"]
-    if name not in experiments:
-        describe(cell, folder, key, sorted([*experiments, name]))
+    if name not in read_cell(folder)["experiments"]:
+        with _alone(folder):
+            describe(cell, folder, key, sorted({*read_cell(folder)["experiments"], name}), data)
 
 
 def _note_missing(file: Path, name: str, missing: list[dict[str, str]]) -> None:
     """Keep what is missing beside the results, of each experiment what was said last."""
-    try:
-        before = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        before = []
-    kept = [line for line in before if isinstance(line, dict) and line.get("experiment") != name]
-    with replaced(file) as unfinished:
-        unfinished.write_text(json.dumps([*kept, *missing], indent=1) + "\n", encoding="utf-8")
+    with _alone(file.with_suffix("")):
+        try:
+            before = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            before = []
+        kept = [line for line in before if isinstance(line, dict) and line.get("experiment") != name]
+        with replaced(file) as unfinished:
+            unfinished.write_text(json.dumps([*kept, *missing], indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Hold a name that another experiment may hold for a moment."""
+    for attempt in range(ATTEMPTS):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(held(place))
+            except DatasetError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(0.1)
+                continue
+            yield
+            return

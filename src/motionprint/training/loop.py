@@ -140,7 +140,7 @@ class Trainer:
                     batch = next(batches)
                 values, stopped = self._one_step(batch, interrupted())
                 if self.validation is not None:
-                    values |= self.validation.after(self.step)
+                    values |= self.validation.after(self.step, self.step == self.settings.steps, self.world)
                 if stopped or self.finished or self.step % self.settings.checkpoint_every == 0:
                     self.world.expect_same_weights(dict(self.method.named_parameters()))
                 after_step(self.step, values)

@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 import motionprint
@@ -19,7 +21,9 @@ from motionprint.errors import CheckpointError, SettingsError
 from motionprint.methods import CLASSIFIERS, METHODS, Method
 from motionprint.preprocessing import Recipe
 from motionprint.skeleton import Skeleton
+from motionprint.store import MotionDataset
 from motionprint.store.atomic import held, new_folder, replaced
+from motionprint.store.protocols import Split
 from motionprint.training.checkpoints import WEIGHTS, read_tensors, usable_instead, write_tensors, writing
 from motionprint.training.settings import (
     FREE,
@@ -93,11 +97,20 @@ class Run:
         standard = {**asdict(settings), **asdict(training), **asdict(SupervisionSettings())}
         found = {**self.config["settings"], **self.config["training"], **self.config.get("supervision", {})}
         usual = {("precision", "float32")}  # what "auto" is where bf16 would not be faster
+        # where step sizes fall until the last step, their number is a setting like others
+        free = [name for name in FREE if name != "steps" or "supervision" not in self.config]
         return {
             name: value
             for name, value in found.items()
-            if name not in FREE and standard.get(name) != value and (name, value) not in usual
+            if name not in free and standard.get(name) != value and (name, value) not in usual
         }
+
+    def seen(self, dataset: MotionDataset, split: Split) -> npt.NDArray[np.bool_]:
+        """Which test recordings it was fitted on, beyond those that equal a training recording of the protocol."""
+        hashes = np.array(dataset.sha256)
+        fitted = [*self.config["fitted"], *(self.config.get("pretrained") or {}).get("fitted", ())]
+        test = hashes[split.test]
+        return np.asarray(np.isin(test, fitted) & ~np.isin(test, hashes[split.train]))
 
     def untrained(self) -> Run:
         """The same networks as they were before the first step: what training adds is measured against it."""

@@ -142,6 +142,8 @@ def start(
     if lessons is not None and lessons.weights is not None:
         method.networks["encoder"].load_state_dict(dict(lessons.weights))
     if method.closed:
+        if world.size > 1:
+            raise SettingsError(f"method {config['method']} is solved at once, by one process: found {world.size}")
         if report is not None:
             report(0, None, f"solving {config['method']} on {len(taught)} recordings")
         method.solve(frames, labels, int(config["seed"]))
@@ -186,7 +188,7 @@ def start(
         world,
         rates=_rates(supervision, method.networks),
         decay=0.0 if supervision is None else supervision.decay,
-        validation=_validation(method, lessons, recipe, supervision),
+        validation=_validation(method, lessons, recipe, supervision, place),
     )
     return config, recipe, trainer
 
@@ -201,18 +203,19 @@ def _rates(supervision: SupervisionSettings | None, networks: Mapping[str, Any])
 
 
 def _validation(
-    method: Any, lessons: Lessons | None, recipe: Recipe, supervision: SupervisionSettings | None
+    method: Any,
+    lessons: Lessons | None,
+    recipe: Recipe,
+    supervision: SupervisionSettings | None,
+    place: Path | None,
 ) -> Validation | None:
     """What ends training by recordings that are held out; None where none are."""
     if lessons is None or supervision is None or not len(lessons.held_out) or method.closed:
         return None
     assert isinstance(method, Classifier)
-    frames, owners = [], []
-    for number, sequences in enumerate(_prepared(lessons.held_out, recipe, RecipeCounts())):
-        frames += sequences
-        owners += [number] * len(sequences)
+    frames = Frames(_prepared(lessons.held_out, recipe, RecipeCounts()), recipe.inputs, place=place)
     every, patience = supervision.validate_every, supervision.patience
-    return Validation(method, frames, owners, lessons.held_labels, every=every, patience=patience)
+    return Validation(method, frames, lessons.held_labels, every=every, patience=patience)
 
 
 def take_up(trainer: Trainer, state: State, config: Mapping[str, Any], before: Mapping[str, Any], folder: Path) -> None:
@@ -255,7 +258,7 @@ def _hashes(sequences: Recordings) -> list[str]:
     return [hashlib.sha256(np.ascontiguousarray(s.positions).tobytes()).hexdigest() for s in sequences]
 
 
-TOLD = ("classes", "labels_per_class", "sampling", "pretrained", "supervision")
+TOLD = ("classes", "labels_per_class", "sampling", "told", "supervision")
 """What else a supervised run is made with, by its key in the configuration."""
 
 
@@ -270,9 +273,13 @@ def refuse_other(
     for key in ("method", "preset", "settings", "dataset", "protocol", "fold", "seed", *TOLD):
         if before.get(key) != config.get(key):
             raise SettingsError(f"{folder}: was trained with {key} {before.get(key)!r}, found {config.get(key)!r}")
+    if (before.get("pretrained") or {}).get("model") != (config.get("pretrained") or {}).get("model"):
+        raise SettingsError(f"{folder}: was started from another pre-trained encoder than what is given now")
+    # where step sizes fall until the last step, another last step is another training
+    free = FREE if not config.get("supervision", {}).get("decay") else [name for name in FREE if name != "steps"]
     for part, found in (("training", config["training"]), ("recipe", recipe.to_dict())):
         for name, value in found.items():
-            if name not in (*FREE, *_FITTED) and before[part].get(name) != value:
+            if name not in (*free, *_FITTED) and before[part].get(name) != value:
                 raise SettingsError(f"{folder}: was trained with {name} {before[part].get(name)!r}, found {value!r}")
     if before["fitted"] != training.sha256:
         raise CheckpointError(f"{folder}: was fitted on other recordings than those of {training.folder}")

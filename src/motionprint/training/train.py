@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -85,10 +87,16 @@ def train(
     split = resolve(opened, protocol, fold)
     pretrained = None if init is None else init if isinstance(init, Run) else load_run(init)
     name, preset, recipe, given = _what(method, preset, pretrained)
-    given |= changes or {}
     if pretrained is not None:
         pretrained.skeleton.require_same(opened.skeleton, str(opened.folder))
-        _refuse_seen(pretrained, opened, split.test, split.train, transductive)
+        seen = pretrained.seen(opened, split)
+        if seen.any() and not transductive:
+            raise DatasetError(
+                f"{pretrained.folder or 'the run'}: was fitted on {int(seen.sum())} of the {len(seen)} test "
+                "recordings: pretrain with this protocol and fold, or say --transductive"
+            )
+        _refuse_changed(pretrained, given, changes or {})
+    given |= changes or {}
     training = opened.subset(split.train)
     if CLASSIFIERS[name].closed:  # nothing to end: all that is labelled is used
         given = {**given, "validation": 0.0}
@@ -156,15 +164,14 @@ def _configured(
     return {**config, **told}, recipe
 
 
-def _refuse_seen(run: Run, opened: MotionDataset, test: Any, train: Any, allowed: bool) -> None:
-    """Refuse a pre-trained run that has seen test recordings, beyond those that equal a training one."""
-    hashes = np.array(opened.sha256)
-    seen = np.isin(hashes[test], run.config["fitted"]) & ~np.isin(hashes[test], hashes[train])
-    if seen.any() and not allowed:
-        raise DatasetError(
-            f"{run.folder or 'the run'}: was fitted on {int(seen.sum())} of the {len(test)} test recordings: "
-            "pretrain with this protocol and fold, or say --transductive"
-        )
+def _refuse_changed(pretrained: Run, sizes: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """Refuse changes of what a pre-trained run has settled."""
+    source = str(pretrained.folder or "the run")
+    for name, value in changes.items():
+        if name in sizes and sizes[name] != value:
+            raise SettingsError(f"{source}: its encoder has {name} {sizes[name]!r}, found {value!r}")
+        if name in pretrained.recipe.to_dict():
+            raise SettingsError(f"{source}: recordings are prepared by its recipe, found {name} = {value!r}")
 
 
 def _lessons(
@@ -208,5 +215,6 @@ def _lessons(
         "sampling": sampling,
         "labelled": len(labelled),
         "held_out": lessons.held_out.names if len(held) else [],
+        "told": hashlib.sha256(json.dumps(sorted(zip(names, labels.tolist(), strict=True))).encode()).hexdigest(),
         "pretrained": source,
     }

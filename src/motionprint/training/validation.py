@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from motionprint.batches import pack
 from motionprint.methods import Classifier
+from motionprint.preprocessing import Frames as Prepared
+from motionprint.training.distributed import World
 
 __all__ = ["COLUMNS", "Validation", "scores_of"]
 
@@ -26,20 +28,29 @@ BATCH = 128
 Frames = npt.NDArray[np.float32]
 
 
-def scores_of(method: Classifier, sequences: Sequence[Frames], owners: Sequence[int]) -> Tensor:
+def scores_of(
+    method: Classifier, read: Callable[[int], Frames], lengths: Sequence[int], owners: Sequence[int]
+) -> Tensor:
     """(N, C) scores of recordings, each the mean over its sequences (T, D).
 
-    ``owners`` says which recording, from 0, each sequence is (a piece of).
+    Parameters
+    ----------
+    read
+        A sequence by its number.
+    lengths
+        Frames of each sequence.
+    owners
+        Which recording, from 0, each sequence is (a piece of).
     """
     weight = method.weights
-    order = sorted(range(len(sequences)), key=lambda number: -len(sequences[number]))
+    order = sorted(range(len(lengths)), key=lambda number: -lengths[number])
     found: list[tuple[list[int], Tensor]] = []
     training = method.training
     method.eval()
     with torch.no_grad():
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
-            batch, places = pack([sequences[number] for number in chosen], device=weight.device)
+            batch, places = pack([read(number) for number in chosen], device=weight.device)
             seen = batch.seen if method.closed else batch.seen.to(weight.dtype)
             scores = method.scores(seen, batch.packing)  # (n, C)
             found.append(([owners[chosen[place]] for place in places], scores))
@@ -59,15 +70,14 @@ class Validation:
     def __init__(
         self,
         method: Classifier,
-        sequences: Sequence[Frames],
-        owners: Sequence[int],
+        frames: Prepared,
         labels: npt.NDArray[np.int64],
         *,
         every: int,
         patience: int,
     ) -> None:
         self.method = method
-        self.sequences, self.owners = sequences, owners
+        self.frames = frames
         self.labels = torch.from_numpy(labels)
         """(N,) the number of each recording's class."""
         self.every, self.patience = every, patience
@@ -81,17 +91,25 @@ class Validation:
         """Whether the last ``patience`` validations were no better than the best."""
         return self.since >= self.patience
 
-    def after(self, step: int) -> dict[str, float]:
-        """Measure after a step, every some steps: cross-entropy and accuracy, by `COLUMNS`."""
-        if step % self.every:
+    def after(self, step: int, last: bool, world: World) -> dict[str, float]:
+        """Measure after the last step and every some steps: cross-entropy and accuracy, by `COLUMNS`.
+
+        Of several processes the first one measures and tells the others, so that all end after the same step.
+        """
+        if step % self.every and not last:
             return {}
-        scores = scores_of(self.method, self.sequences, self.owners).cpu()
-        loss = float(functional.cross_entropy(scores, self.labels))
+        loss, accuracy = world.told(self._measured() if world.leads else (0.0, 0.0))
         self.since += 1
         if loss < self.loss:
             self.best = copy.deepcopy(self.method.state_dict())
             self.loss, self.step, self.since = loss, step, 0
-        return dict(zip(COLUMNS, (loss, float((scores.argmax(1) == self.labels).double().mean())), strict=True))
+        return dict(zip(COLUMNS, (loss, accuracy), strict=True))
+
+    def _measured(self) -> tuple[float, float]:
+        lengths, owners = self.frames.lengths.tolist(), self.frames.recording.tolist()
+        scores = scores_of(self.method, self.frames.sequence, lengths, owners).cpu()
+        right = (scores.argmax(1) == self.labels).double().mean()
+        return float(functional.cross_entropy(scores, self.labels)), float(right)
 
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint holds of it."""
