@@ -164,18 +164,18 @@ def test_nothing_of_the_sequence_reaches_the_decoders_but_through_the_print(cell
     prints = torch.randn(one.packing.count, INPUTS, dtype=torch.float64)
     composite = _composite(cell=cell, output=output)
     for batches in (
-        [b.window(composite.past) for b in (one, other)],
-        [b.window(composite.future) for b in (one, other)],
+        [composite.past(b) for b in (one, other)],
+        [composite.future(b) for b in (one, other)],
     ):
         assert not torch.equal(batches[0].frames, batches[1].frames)
     found = [
-        (composite.reconstruct(b.window(composite.past), prints), composite.predict(b.window(composite.future), prints))
+        (composite.reconstruct(composite.past(b), prints), composite.predict(composite.future(b), prints))
         for b in (one, other)
     ]
     for ours, theirs in zip(*found, strict=True):
         assert torch.equal(ours, theirs)
     # and the print does
-    turned = composite.predict(one.window(composite.future), prints.flip(1))
+    turned = composite.predict(composite.future(one), prints.flip(1))
     assert not torch.isclose(turned, found[0][1]).all()
 
 

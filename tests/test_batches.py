@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_sequence
 
-from motionprint.batches import Batch, Crops, Hiding, Packing, Window, _sent, hide_parts, pack, together
+from motionprint.batches import Batch, Crops, Hiding, Packing, _sent, hide_parts, pack, together
 from motionprint.preprocessing import Frames
 
 CPU = torch.device("cpu")
@@ -124,31 +125,34 @@ def test_a_packing_made_of_lengths_on_the_device_is_the_same(lengths: list[int],
         assert other.placed.tolist() == list(one.lengths)
         for name in ("time", "sequence", "last", "reverse"):
             assert torch.equal(getattr(one, name), getattr(other, name)), name
-    for one, other in zip(host.window(_second_half), placed.window(_second_half), strict=True):
-        if isinstance(one, torch.Tensor):
-            assert torch.equal(one, other)
-            continue
-        assert one == other and other.placed is not None
-        assert other.placed.tolist() == list(one.lengths)
-        for name in ("time", "sequence", "reverse"):
-            assert torch.equal(getattr(one, name), getattr(other, name)), name
+    assert torch.equal(host.before, placed.before)
+    one, other = host.resized(_second_half), placed.resized(_second_half)
+    assert one == other and other.placed is not None
+    assert other.placed.tolist() == list(one.lengths)
+    for name in ("time", "sequence", "reverse", "before"):
+        assert torch.equal(getattr(one, name), getattr(other, name)), name
+    assert torch.equal(host.rows_of(one, _first_half), placed.rows_of(other, _first_half))
 
 
-def _second_half(lengths: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """All but the first half, which has a frame at least: nothing of a sequence of one frame."""
-    first = np.maximum(lengths // 2, 1)
-    return first, lengths - first
+def _first_half(lengths: Any) -> Any:
+    """Frames in the first half, one at least."""
+    return (lengths // 2).clip(min=1)
+
+
+def _second_half(lengths: Any) -> Any:
+    """Frames after the first half: none of a sequence of one frame."""
+    return lengths - _first_half(lengths)
 
 
 @settings(deadline=None, max_examples=30)
 @given(lengths=lengths_strategy, size=st.integers(1, 3))
-def test_a_window_of_every_sequence_is_packed_as_these_frames_alone(lengths: list[int], size: int) -> None:
-    """Also where a window is empty, and where the packing is a part of a larger one."""
+def test_a_piece_of_every_sequence_is_packed_as_these_frames_alone(lengths: list[int], size: int) -> None:
+    """Also where a piece is empty, and where the packing is a part of a larger one."""
     numbered = _numbered(lengths, 2)
     batch, order = pack(numbered, np.ones((len(lengths), 2), bool), labels=np.arange(len(lengths)))
     known = torch.from_numpy(np.random.default_rng(0).random(batch.frames.shape) < 0.5)
     batch = replace(batch, known=known, unseen=~known)
-    found = batch.window(_second_half)
+    found = batch.cut(_second_half, _first_half)
     assert found.labels is not None and found.labels.tolist() == order.tolist()
     halves = [numbered[i][max(len(numbered[i]) // 2, 1) :] for i in order]
     assert found.packing.lengths == tuple(map(len, halves))
@@ -165,24 +169,37 @@ def test_a_window_of_every_sequence_is_packed_as_these_frames_alone(lengths: lis
     count = sum(1 for half in halves if len(half))
     torch.testing.assert_close(found.frame_weights.sum(), torch.tensor(count / len(lengths)))
     for rank in range(size):
-        part = batch.packing.every(rank, size).window(_second_half)[0] if size > 1 else found.packing
+        part = batch.packing.every(rank, size).resized(_second_half) if size > 1 else found.packing
         assert part.whole == found.packing
         assert part.lengths == found.packing.lengths[rank::size]
         own = [row for row, (_, n) in enumerate(keys) if n % size == rank]
         assert part.rows_in_whole.tolist() == own
 
 
+def test_without_their_first_frames_sequences_of_one_frame_and_of_none_are_empty() -> None:
+    batch, _ = pack(_numbered([3, 1, 2]))
+    later = batch.later
+    assert later.packing.lengths == (2, 1, 0)
+    assert later.frames[:, 0].tolist() == [1, 2001, 2]
+    again = later.later
+    assert again.packing.lengths == (1, 0, 0)
+    assert again.frames.tolist() == [[2]]
+    assert later.packing.before.tolist() == [0]
+
+
+@pytest.mark.parametrize("length", [lambda lengths: lengths - 3, lambda lengths: 5 - lengths])
+def test_negative_lengths_and_those_out_of_order_are_refused(length: Callable[[Any], Any]) -> None:
+    with pytest.raises(ValueError, match=r"^expected lengths of at least 0, longest first, found \[ ?1 "):
+        Packing((4, 2)).resized(length)
+
+
 @pytest.mark.parametrize(
-    "window",
-    [
-        lambda lengths: (lengths, lengths),
-        lambda lengths: (lengths - 1, lengths[::-1] - 1),
-        lambda lengths: (0 * lengths - 1, lengths),
-    ],
+    ("first", "found"), [(lambda lengths: lengths - 1, "3 1"), (lambda lengths: 1 - lengths, "-3 -1")]
 )
-def test_a_window_outside_of_a_sequence_or_out_of_order_is_refused(window: Window) -> None:
-    with pytest.raises(ValueError, match="expected windows within the sequences, longest first, found"):
-        Packing((4, 2)).window(window)
+def test_pieces_outside_of_their_sequences_are_refused(first: Callable[[Any], Any], found: str) -> None:
+    packing = Packing((4, 2))
+    with pytest.raises(ValueError, match=rf"^expected pieces within the sequences, found \[2 2\] from \[{found}\] on$"):
+        packing.rows_of(packing.resized(lambda lengths: 0 * lengths + 2), first)
 
 
 def test_arrays_that_travel_together_arrive_as_they_were() -> None:

@@ -341,17 +341,19 @@ def test_the_shares_of_a_batch_together_are_the_batch(size: int) -> None:
 def test_what_a_part_draws_is_what_the_whole_draws() -> None:
     whole, parts = _batches(0, 3)
 
-    def drawn(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def drawn(batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         torch.manual_seed(5)
         packing = batch.packing.longer.repeated(2)
-        return batch.normal(4), dropout(torch.ones(packing.rows, 3), 0.5, packing)
+        return batch.normal(4), dropout(torch.ones(packing.rows, 3), 0.5, packing), packing.draw_rows(torch.rand)
 
-    noise, kept = drawn(whole)
+    noise, kept, by_row = drawn(whole)
     assert set(kept.unique().tolist()) == {0.0, 2.0}
+    assert len(by_row.unique()) == len(by_row) == whole.packing.longer.repeated(2).rows
     for part in parts:
-        own_noise, own_kept = drawn(part)
+        own_noise, own_kept, own_by_row = drawn(part)
         assert torch.equal(own_noise, noise[list(part.packing.part.sequences)])
         assert torch.equal(own_kept, kept[part.packing.longer.repeated(2).rows_in_whole])
+        assert torch.equal(own_by_row, by_row[part.packing.longer.repeated(2).rows_in_whole])
 
 
 @pytest.mark.parametrize("name", sorted(name for name, kind in METHODS.items() if not kind.closed))

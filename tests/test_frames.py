@@ -43,6 +43,16 @@ def test_what_is_written_is_read_at_any_place(tmp_path: Path) -> None:
     np.testing.assert_array_equal(frames.rows.take(numbers, runs=40), np.concatenate(sequences)[numbers])
 
 
+def test_a_sequence_is_read_with_zeros_or_nan_where_a_value_is_missing(tmp_path: Path) -> None:
+    recordings = _recordings([[3], [4, 2]])
+    recordings[1][0][1, 2] = np.nan
+    frames = Frames(recordings, 4, place=tmp_path)
+    for number, sequence in enumerate([*recordings[0], *recordings[1]]):
+        np.testing.assert_array_equal(frames.sequence(number), sequence)
+        np.testing.assert_array_equal(frames.read(number), np.where(np.isnan(sequence), 0, sequence))
+        assert frames.read(number).dtype == np.float32
+
+
 def test_recordings_are_taken_one_after_another() -> None:
     given: list[weakref.ref[npt.NDArray[np.float32]]] = []
 

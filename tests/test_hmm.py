@@ -182,11 +182,16 @@ def test_weights_load_into_a_method_that_was_never_solved_and_the_seed_is_all() 
     assert CLASSIFIERS["hmm"].closed
 
 
+def test_a_seed_of_any_size_is_taken() -> None:
+    frames, labels = Frames([[each] for each in _sequences((9, 5, 12, 30))], 18), np.array([0, 1, 2, 1])
+    for seed in (2**32 - 1, 2**63):
+        _method().solve(frames, labels, seed)
+
+
 def test_models_that_have_not_converged_are_counted_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    sequences = _sequences((9, 5, 12, 30))
-    assert (
-        _solved(sequences, [0, 1, 0, 1], iterations=2, classes=2).unconverged == 0
-    )  # the last iteration counts as one
+    frames, labels = Frames([[each] for each in _sequences((9, 5, 12, 30))], 18), np.array([0, 1, 0, 1])
+    for iterations, unconverged in ((1, 2), (3, 2), (300, 0)):
+        assert _method(iterations=iterations, classes=2).solve(frames, labels, 0) == {"unconverged": unconverged}
     assert not caplog.records
 
 

@@ -22,7 +22,7 @@ Sequences = list[npt.NDArray[np.float32]]
 def _solved(sequences: Sequences, **changes: object) -> SlowFeatures:
     inputs = sequences[0].shape[1]
     method = SlowFeatures(POINT, inputs, SlowFeaturesSettings(**changes))  # type: ignore[arg-type]
-    method.solve(Frames([[sequence] for sequence in sequences], inputs), None, 0)
+    assert method.solve(Frames([[sequence] for sequence in sequences], inputs), None, 0) == {}
     return method
 
 

@@ -166,6 +166,15 @@ def test_the_nearest_reference_of_a_training_sequence_is_itself() -> None:
     assert [scores[place, [0, 2, 1, 2][i]].item() for place, i in enumerate(order)] == [0.0] * 4
 
 
+def test_machines_that_have_not_converged_are_counted_and_a_seed_of_any_size_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames, labels = Frames([[each] for each in _sequences(tuple(range(5, 25)))], 18), np.arange(20) % 2
+    assert _method().solve(frames, labels, 2**63) == {"unconverged": 0}
+    monkeypatch.setattr("motionprint.methods.svm.MAX_ITERATIONS", 1)
+    assert _method().solve(frames, labels, 2**63) == {"unconverged": 1}
+
+
 def test_references_are_drawn_where_there_are_more_sequences() -> None:
     sequences = _sequences(tuple(range(5, 25)))
     method = _solved(sequences, [0, 1] * 10, references=8)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from motionprint.batches import Packing
-from motionprint.networks import TanhLayers, averaged, noisy, summed
+from motionprint.networks import RecurrentLayers, TanhLayers, averaged, noisy, summed
 from motionprint.networks.tanh import _Recurrence
 
 PACKING = Packing((6, 4, 4, 1))
@@ -58,6 +59,34 @@ class _Product(nn.Module):
 
     def forward(self, frames: torch.Tensor, packing: Packing) -> torch.Tensor:
         return frames * self.weight
+
+
+class _Layer(nn.Module):
+    """An LSTM as other devices compute it."""
+
+    def __init__(self, low: torch.dtype | None) -> None:
+        super().__init__()
+        self.rnn = RecurrentLayers(3, 4, 1, bidirectional=True, cell="lstm")
+        self.rnn.low = low
+
+    def forward(self, frames: torch.Tensor, packing: Packing) -> torch.Tensor:
+        return self.rnn._kernels(frames, packing)
+
+
+@pytest.mark.parametrize("low", [None, torch.bfloat16])
+def test_weight_noise_reaches_the_kernels_of_other_devices_in_either_precision(low: torch.dtype | None) -> None:
+    torch.manual_seed(0)
+    network, frames = _Layer(low), torch.ones(PACKING.rows, 3)
+    quiet = noisy(network, 0.0, frames, PACKING)
+    found = noisy(network, 0.5, frames, PACKING)
+    assert (found - quiet).abs().max() > 0.1
+    found.sum().backward()
+    assert all(weight.grad is not None and weight.grad.any() for weight in network.parameters())
+    assert torch.equal(network(frames, PACKING), quiet)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.zero_()
+    assert not network(frames, PACKING).any()  # no noise is left
 
 
 def test_weight_noise_has_its_deviation_and_leaves_the_weights_and_what_is_no_training() -> None:

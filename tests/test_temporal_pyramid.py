@@ -113,7 +113,19 @@ def test_the_scores_are_scikit_learns(classes: int) -> None:
         expected = np.stack([-expected, expected], 1)
         assert (found[:, 2] == ABSENT).all()  # a class that nobody showed is never the answer
     np.testing.assert_allclose(found[:, :classes], expected, atol=0.02)
-    assert method.classifier.unconverged == 0
+
+
+def test_machines_that_have_not_converged_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, labels = Frames([[each] for each in _sequences(tuple(range(5, 35)))], 9), np.arange(30) % 3
+    assert _method().solve(frames, labels, 0) == {"unconverged": 0}
+    monkeypatch.setattr("motionprint.methods.svm.MAX_ITERATIONS", 1)
+    assert _method().solve(frames, labels, 0) == {"unconverged": 1}
+
+
+def test_a_seed_of_any_size_is_taken() -> None:
+    frames, labels = Frames([[each] for each in _sequences((9, 5, 12, 30))], 9), np.array([0, 1, 2, 1])
+    for seed in (2**32, 2**63):
+        _method().solve(frames, labels, seed)
 
 
 def test_it_recognises_actions_of_people_whom_it_never_saw() -> None:

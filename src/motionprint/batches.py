@@ -29,18 +29,16 @@ __all__ = [
     "Hiding",
     "Packing",
     "Part",
-    "Window",
     "hide_from_encoder",
     "hide_parts",
     "pack",
     "together",
 ]
 
-Window = Callable[[npt.NDArray[np.int64]], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
-"""Of sequences of so many frames (N,), the first frame of a window and its number of frames, (N,) each.
 
-A window may be empty, and that of a longer sequence is never the shorter one.
-"""
+def _beginning(lengths: Any) -> Any:
+    """(N,) zeros: the first frames of sequences of so many frames (N,)."""
+    return 0 * lengths
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class Packing:
     """
 
     lengths: tuple[int, ...]
-    """(N,) frames of each sequence, longest first; those of a window may be none."""
+    """(N,) frames of each sequence, longest first; a sequence that was cut may have none."""
     device: torch.device = _CPU
     placed: Tensor | None = field(default=None, compare=False, repr=False)
     """(N,) the lengths on the device, where they are there already: all that is needed there then comes from them."""
@@ -138,8 +136,7 @@ class Packing:
     @cached_property
     def before(self) -> Tensor:
         """(rows - N,) for each row after the first frame, the row of the same sequence one frame earlier."""
-        time, sequence = (each[sum(self.sizes[:1]) :] for each in self.of_row)
-        return self.at(time - 1, sequence)
+        return self.rows_of(self.resized(lambda lengths: (lengths - 1).clip(min=0)))
 
     def at(self, time: npt.NDArray[np.int64], sequence: npt.NDArray[np.int64]) -> Tensor:
         """The rows of frames, by their numbers and those of their sequences."""
@@ -153,12 +150,44 @@ class Packing:
     def resized(self, length: Callable[[Any], Any]) -> Packing:
         """The packing of the same sequences with other lengths, which ``length`` makes of theirs (N,).
 
-        The longer of two sequences must not become the shorter one. Some may become empty: they have no row, and the
-        new packing no ``last`` and no ``reverse``.
+        ``length`` is called with an array, and with a tensor where the lengths are on a device. Some sequences may
+        become empty: they have no row, and the new packing no ``last`` and no ``reverse``.
+
+        Raises
+        ------
+        ValueError
+            If a length is negative, or the longer of two sequences becomes the shorter one.
         """
+        lengths = length(self._lengths)
+        if (lengths[1:] > lengths[:-1]).any() or (lengths < 0).any():
+            raise ValueError(f"expected lengths of at least 0, longest first, found {lengths}")
         placed = None if self.placed is None else length(self.placed)
         part = self.part and Part(self.part.whole.resized(length), self.part.sequences)
-        return Packing(tuple(length(self._lengths).tolist()), self.device, placed, part)
+        return Packing(tuple(lengths.tolist()), self.device, placed, part)
+
+    def rows_of(self, other: Packing, first: Callable[[Any], Any] = _beginning) -> Tensor:
+        """The rows (other's rows,) that a packing of pieces of the same sequences has here.
+
+        Parameters
+        ----------
+        other
+            The packing of the pieces: see `resized`.
+        first
+            The number (N,) of each piece's first frame, made of the lengths (N,) here; by default 0. It is called with
+            an array, and with a tensor where the lengths are on a device.
+
+        Raises
+        ------
+        ValueError
+            If a piece does not lie within its sequence.
+        """
+        begin = first(self._lengths)
+        if (begin < 0).any() or (begin + other._lengths > self._lengths).any():
+            raise ValueError(f"expected pieces within the sequences, found {other._lengths} from {begin} on")
+        if self.placed is None:
+            time, sequence = other.of_row
+            return self.at(begin[sequence] + time, sequence)
+        return self._placed_starts[first(self.placed)[other.sequence] + other.time] + other.sequence
 
     def repeated(self, times: int) -> Packing:
         """The packing of every sequence ``times`` times, a sequence's copies side by side."""
@@ -173,22 +202,6 @@ class Packing:
         """The sequences ``first``, ``first + stride``, ...: what a process takes of a step, longest first like all."""
         part = Part(self, tuple(range(first, self.count, stride)))
         return Packing(self.lengths[first::stride], self.device, part=part)
-
-    def window(self, window: Window) -> tuple[Packing, Tensor]:
-        """The packing of a window of every sequence, and which rows (its rows,) of this one these are."""
-        first, length = window(self._lengths)
-        end = first + length
-        if (length[1:] > length[:-1]).any() or (np.minimum(first, length) < 0).any() or (end > self._lengths).any():
-            raise ValueError(f"expected windows within the sequences, longest first, found {length} from {first} on")
-        part = self.part and Part(self.part.whole.window(window)[0], self.part.sequences)
-        lengths = tuple(length.tolist())
-        if self.placed is None:
-            packing = Packing(lengths, self.device, part=part)
-            time, sequence = packing.of_row
-            return packing, torch.from_numpy(self._starts[first[sequence] + time] + sequence).to(self.device)
-        placed_first, placed = together([first, length], self.device)
-        packing = Packing(lengths, self.device, placed, part)
-        return packing, self._placed_starts[placed_first[packing.sequence] + packing.time] + packing.sequence
 
     @property
     def whole(self) -> Packing:
@@ -206,6 +219,16 @@ class Packing:
         time, sequence = self.of_row
         numbers = sequence if self.part is None else np.asarray(self.part.sequences, np.int64)[sequence]
         return torch.from_numpy(self.whole._starts[time] + numbers).to(self.device)
+
+    def draw_sequences(self, draw: Callable[[int], Tensor]) -> Tensor:
+        """What ``draw`` gives for so many sequences (N, ...); those of a part get what the whole would have drawn."""
+        drawn = draw(self.whole.count)
+        return drawn if self.part is None else drawn[list(self.part.sequences)]
+
+    def draw_rows(self, draw: Callable[[int], Tensor]) -> Tensor:
+        """What ``draw`` gives for so many rows (rows, ...); those of a part get what the whole would have drawn."""
+        drawn = draw(self.whole.rows)
+        return drawn if self.part is None else drawn[self.rows_in_whole]
 
 
 @dataclass(frozen=True)
@@ -242,10 +265,17 @@ class Batch:
     @property
     def later(self) -> Batch:
         """All sequences without their first frames, of one frame none: what may be told from the frames before."""
-        first = self.packing.count
-        known, unseen = (None if each is None else each[first:] for each in (self.known, self.unseen))
-        packing = self.packing.resized(lambda lengths: lengths - 1)
-        return Batch(self.frames[first:], self.hidden[first:], packing, known, unseen, self.labels)
+        return self.cut(lambda lengths: (lengths - 1).clip(min=0), lambda lengths: lengths.clip(max=1))
+
+    def cut(self, length: Callable[[Any], Any], first: Callable[[Any], Any] = _beginning) -> Batch:
+        """A piece of every sequence: ``length`` and ``first`` make its frames and its first one of all lengths (N,).
+
+        Pieces may be empty: all means stay those over all N sequences. See `Packing.resized` and `Packing.rows_of`.
+        """
+        packing = self.packing.resized(length)
+        rows = self.packing.rows_of(packing, first)
+        known, unseen = (None if each is None else each[rows] for each in (self.known, self.unseen))
+        return Batch(self.frames[rows], self.hidden[rows], packing, known, unseen, self.labels)
 
     @cached_property
     def weights(self) -> Tensor:
@@ -265,22 +295,14 @@ class Batch:
         lengths = lengths.to(self.frames.dtype)
         return (1 / (lengths * self.packing.whole.count))[self.packing.sequence]
 
-    def window(self, window: Window) -> Batch:
-        """The same sequences, of each a window only; all means stay those over all N, also where some are empty."""
-        packing, rows = self.packing.window(window)
-        known = None if self.known is None else self.known[rows]
-        unseen = None if self.unseen is None else self.unseen[rows]
-        return Batch(self.frames[rows], self.hidden[rows], packing, known, unseen, self.labels)
-
     def mean(self, values: Tensor) -> Tensor:
         """The mean of values (N,) over the sequences: of a part, what it contributes to the mean over the whole."""
         return values.sum() / self.packing.whole.count
 
     def normal(self, columns: int) -> Tensor:
         """(N, columns) standard normal values; those of a part are the ones that the whole would have drawn."""
-        packing = self.packing
-        drawn = torch.randn(packing.whole.count, columns, dtype=self.frames.dtype, device=self.frames.device)
-        return drawn if packing.part is None else drawn[list(packing.part.sequences)]
+        dtype, device = self.frames.dtype, self.frames.device
+        return self.packing.draw_sequences(lambda count: torch.randn(count, columns, dtype=dtype, device=device))
 
 
 def pack(

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from motionprint.batches import Batch, Packing
 from motionprint.errors import SettingsError
 from motionprint.methods.method import Classifier, cross_entropy
-from motionprint.networks import RecurrentLayers
+from motionprint.networks import RecurrentLayers, averaged, summed
 from motionprint.networks.recurrent import dropout
 from motionprint.skeleton import Skeleton
 
@@ -105,10 +105,10 @@ class AttentionLstm(Classifier):
         logits, _ = self.main(batch.seen, joints, times, packing)
         loss = cross_entropy(batch, logits)
         if joints is not None:
-            neglect = (1 - _over_frames(joints, packing)).square().sum(1)  # (N,)
+            neglect = (1 - averaged(joints, packing)).square().sum(1)  # (N,)
             loss = loss + self.settings.lambda_spatial * batch.mean(neglect)
         if times is not None:
-            size = _over_frames(times.abs(), packing)[:, 0]  # (N,): the l2 norm of one number is its size
+            size = averaged(times.abs(), packing)[:, 0]  # (N,): the l2 norm of one number is its size
             loss = loss + self.settings.lambda_temporal * batch.mean(size)
         weights = torch.stack([weight.abs().sum() for weight in self.parameters() if weight.dim() > 1]).sum()
         # a part of the batch contributes its share of what does not depend on the batch
@@ -185,7 +185,7 @@ class _Main(nn.Module):
         selected = self.output(states), states
         if times is not None:
             selected = times * selected[0], times * selected[1]
-        return _summed(selected[0], packing), _over_frames(selected[1], packing)
+        return summed(selected[0], packing), averaged(selected[1], packing)
 
 
 def _with_context(rnn: RecurrentLayers, frames: Tensor, packing: Packing) -> Tensor:
@@ -193,14 +193,3 @@ def _with_context(rnn: RecurrentLayers, frames: Tensor, packing: Packing) -> Ten
     outputs = rnn.outputs([frames], packing)
     before = torch.cat([outputs.new_zeros(packing.count, rnn.hidden), outputs[packing.before]])
     return torch.cat([frames, before], dim=1)
-
-
-def _summed(values: Tensor, packing: Packing) -> Tensor:
-    """(N, K) sums over the frames of each sequence, of values (rows, K)."""
-    return values.new_zeros(packing.count, values.shape[1]).index_add(0, packing.sequence, values)
-
-
-def _over_frames(values: Tensor, packing: Packing) -> Tensor:
-    """(N, K) means over the frames of each sequence, of values (rows, K)."""
-    lengths = torch.tensor(packing.lengths, device=values.device, dtype=values.dtype)
-    return _summed(values, packing) / lengths[:, None]

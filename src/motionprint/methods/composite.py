@@ -16,7 +16,8 @@ follow, the future:
     Dec minimises L_past
     Pre minimises L_future
 
-A conditional decoder ("Conditional Decoder") reads, in place of the zeros, the frame before the one that it is to give.
+A conditional decoder ("Conditional Decoder") reads, in place of the zeros, the frame that it should have given a step
+before; for its first frame it reads zeros, as it has given none, also where that frame is x_P+1.
 
 Not to be confused with the autoencoder, which gives back all that its encoder read and nothing else, nor with
 next-frame prediction, where every frame is told from those before it: here the whole future is told from one print.
@@ -28,10 +29,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -114,7 +113,7 @@ class Composite(Method):
 
     def objectives(self, batch: Batch) -> Mapping[str, Tensor]:
         """L_past and L_future, and their sum for the encoder."""
-        past, future = batch.window(self.past), batch.window(self.future)
+        past, future = self.past(batch), self.future(batch)
         prints, _ = self.encoder(past.seen, past.packing)  # (N, R)
         reconstructed = self.reconstruct(past, prints)  # x^_1 .. x^_P, (rows, D)
         predicted = self.predict(future, prints)  # x^_P+1 .. x^_P+S, (rows, D)
@@ -122,17 +121,24 @@ class Composite(Method):
         prediction = (future.weights * (future.frames - predicted).square()).sum()  # L_future
         return {"encoder": reconstruction + prediction, "decoder": reconstruction, "predictor": prediction}
 
-    def past(self, lengths: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The window that the encoder reads: half of a sequence, or ``past`` frames, and at least one."""
-        half = np.maximum(lengths // 2, 1)
-        frames = half if self.settings.past is None else np.minimum(lengths, self.settings.past)
-        return np.zeros_like(lengths), frames
+    def past(self, batch: Batch) -> Batch:
+        """What the encoder reads: the first half of every sequence, or ``past`` frames, and at least one."""
+        return batch.cut(self._past)
 
-    def future(self, lengths: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The window that is predicted: what follows the past, or ``future`` frames of it; it may be empty."""
-        _, first = self.past(lengths)
-        left = lengths - first
-        return first, left if self.settings.future is None else np.minimum(left, self.settings.future)
+    def future(self, batch: Batch) -> Batch:
+        """What is predicted: all that follows the past, or ``future`` frames of it; of some sequences nothing."""
+        return batch.cut(self._future, self._past)
+
+    def _past(self, lengths: Any) -> Any:
+        """How many frames the encoder reads of sequences of so many."""
+        if self.settings.past is None:
+            return (lengths // 2).clip(min=1)
+        return lengths.clip(max=self.settings.past)
+
+    def _future(self, lengths: Any) -> Any:
+        """How many frames are predicted in sequences of so many."""
+        left = lengths - self._past(lengths)
+        return left if self.settings.future is None else left.clip(max=self.settings.future)
 
     def reconstruct(self, past: Batch, prints: Tensor) -> Tensor:
         """Dec(prints): the frames (rows, D) of the past in its order."""
@@ -156,7 +162,7 @@ class Composite(Method):
 def _decoded(decoder: Decoder, prints: Tensor, frames: Tensor, packing: Packing, conditional: bool) -> Tensor:
     """(rows, D) what a decoder gives for packed frames (rows, D) that it reads, if at all, one step late."""
     inputs = torch.zeros_like(frames)
-    if conditional:  # a sequence's first frame has none before it
+    if conditional:  # when a decoder gives its first frame it has given none before
         inputs[len(frames) - len(packing.before) :] = frames[packing.before]
     decoded: Tensor = decoder(prints, inputs, packing)
     return decoded

@@ -19,9 +19,9 @@ are numbered in docs/methods/gated_transforms.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ from torch.nn import functional
 from motionprint.batches import Batch, Packing
 from motionprint.errors import SettingsError
 from motionprint.methods.method import Method
+from motionprint.networks import summed
 from motionprint.skeleton import Skeleton
 
 __all__ = ["GatedBoltzmannMachine", "GatedTransforms", "GatedTransformsSettings"]
@@ -129,18 +130,17 @@ class GatedTransforms(Method):
         if self.settings.centre == "none":
             return gain * frames
         there = frames != 0
-        zeros = frames.new_zeros(packing.count, frames.shape[1])
-        sums, counts = (zeros.index_add(0, packing.sequence, each) for each in (frames, there.to(frames.dtype)))
-        means = sums / counts.clip(min=1)  # (N, D)
+        means = summed(frames, packing) / summed(there.to(frames.dtype), packing).clip(min=1)  # (N, D)
         return gain * (frames - means[packing.sequence]).masked_fill(~there, 0)
 
     def sample(self, following: Batch, x: Tensor, y: Tensor) -> Tensor:
         """(rows - N, D) y~: one step of Gibbs sampling from y, with x held fixed; no gradient enters it."""
         with torch.no_grad():
-            uniform = _drawn(torch.rand, following, self.settings.mappings)
+            like: dict[str, Any] = {"dtype": x.dtype, "device": x.device}
+            uniform = following.packing.draw_rows(lambda rows: torch.rand(rows, self.settings.mappings, **like))
+            noise = following.packing.draw_rows(lambda rows: torch.randn(rows, x.shape[1], **like))
             h = (uniform < torch.sigmoid(self.machine.logits(x, y))).to(x.dtype)  # (rows - N, K)
-            model = self.machine.outputs(x, h) + _drawn(torch.randn, following, x.shape[1])
-            return following.only_known(model)
+            return following.only_known(self.machine.outputs(x, h) + noise)  # y~
 
     def encode(self, frames: Tensor, packing: Packing) -> Mapping[str, Tensor]:
         """F and states: the mean over pairs of frames of p(h = 1 | x, y); of a single frame, paired with itself."""
@@ -148,14 +148,7 @@ class GatedTransforms(Method):
         later = packing.resized(lambda lengths: lengths - 1)
         found = torch.sigmoid(self.machine.logits(scaled[packing.before], scaled[packing.count :]))  # (rows - N, K)
         alone = torch.sigmoid(self.machine.logits(scaled[: packing.count], scaled[: packing.count]))  # (N, K)
-        sums = torch.zeros_like(alone).index_add(0, later.sequence, found)
+        sums = summed(found, later)
         pairs = torch.tensor(later.lengths, dtype=sums.dtype, device=sums.device)[:, None]
         means = torch.where(pairs > 0, sums / pairs.clip(min=1), alone)
         return {"F": means, "states": means}
-
-
-def _drawn(draw: Callable[..., Tensor], batch: Batch, columns: int) -> Tensor:
-    """(rows, columns) random values; those of a part are the ones that the whole would have drawn."""
-    packing = batch.packing
-    values = draw(packing.whole.rows, columns, dtype=batch.frames.dtype, device=batch.frames.device)
-    return values if packing.part is None else values[packing.rows_in_whole]

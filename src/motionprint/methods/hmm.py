@@ -109,8 +109,6 @@ class Hmm(Classifier):
     def __init__(self, skeleton: Skeleton, inputs: int, settings: HmmSettings, classes: int) -> None:
         super().__init__(skeleton, inputs, settings, classes)
         self.settings = settings
-        self.unconverged = 0
-        """Models of the last `solve` that had not converged after the last iteration."""
         self._count, self._hips = len(skeleton), skeleton.hips
         self._voters = [joint for joint in range(len(skeleton)) if joint not in (skeleton.root, *(skeleton.hips or ()))]
         if not self._voters:
@@ -133,8 +131,13 @@ class Hmm(Classifier):
         """None: there are no steps."""
         return {}
 
-    def solve(self, frames: Frames, labels: npt.NDArray[np.int64] | None, seed: int) -> None:
+    def solve(self, frames: Frames, labels: npt.NDArray[np.int64] | None, seed: int) -> Mapping[str, int]:
         """Find discriminants, words and a model a class; held at a time are the words of one class's sequences.
+
+        Returns
+        -------
+        counts
+            ``unconverged``: classes whose model still gained likelihood in the last iteration.
 
         Raises
         ------
@@ -154,21 +157,21 @@ class Hmm(Classifier):
         self._find_discriminants(frames, labels)
         self._find_words(frames, seed)
         self.offset.fill_(ABSENT)
-        self.unconverged = 0
+        unconverged = 0
         for label in present.tolist():
             of_class = np.flatnonzero(labels == label)
             words = [
-                self._words(_sequence(frames, number).to(self.mean.device)).cpu().numpy()
-                for number in of_class.tolist()
+                self._words(_read(frames, number).to(self.mean.device)).cpu().numpy() for number in of_class.tolist()
             ]
             model = self._model(categorical, seed + label)
             with _quiet():
                 model.fit(np.concatenate(words)[:, None], [len(each) for each in words])
-            self.unconverged += not model.monitor_.converged
+            unconverged += _gains(model.monitor_)
             self.start[label] = torch.from_numpy(np.log(model.startprob_)).to(self.start)
             self.change[label] = torch.from_numpy(np.log(model.transmat_)).to(self.change)
             self.emission[label] = torch.from_numpy(np.log(model.emissionprob_)).to(self.emission)
             self.offset[label] = 0
+        return {"unconverged": unconverged}
 
     def scores(self, frames: Tensor, packing: Packing) -> Tensor:
         """(N, C) log-likelihoods (natural logarithms) of each sequence's words under each class's model."""
@@ -230,7 +233,7 @@ class Hmm(Classifier):
         classes = len(self.offset)
         sums, counts, products = np.zeros((classes, BINS)), np.zeros(classes), np.zeros((BINS, BINS))
         for number, label in enumerate(labels.tolist()):
-            found = self.histograms(_sequence(frames, number).double()).cpu().numpy()
+            found = self.histograms(_read(frames, number).double()).cpu().numpy()
             sums[label] += found.sum(axis=0)
             counts[label] += len(found)
             products += found.T @ found
@@ -254,10 +257,11 @@ class Hmm(Classifier):
         for number, start in enumerate(frames.starts.tolist()):
             first, last = np.searchsorted(drawn, (start, start + frames.lengths[number]))
             if first < last:
-                rows = _sequence(frames, number)[torch.from_numpy(drawn[first:last] - start)]
+                rows = _read(frames, number)[torch.from_numpy(drawn[first:last] - start)]
                 reduced.append(self._reduced(rows.to(self.mean.device)).cpu().numpy())
         points = np.concatenate(reduced)
         count = min(len(self.centres), len(np.unique(points, axis=0)))
+        seed %= 2**32  # scikit-learn takes no larger one
         found = KMeans(count, n_init=1, random_state=seed).fit(points).cluster_centers_
         self.centres.fill_(1e9)  # what is left over is nearest to nothing
         self.centres[:count] = torch.from_numpy(found).to(self.centres)
@@ -272,13 +276,19 @@ class Hmm(Classifier):
             startprob_prior=prior,
             transmat_prior=prior,
             emissionprob_prior=prior,
-            random_state=seed,
+            random_state=seed % 2**32,
         )
 
 
-def _sequence(frames: Frames, number: int) -> Tensor:
+def _read(frames: Frames, number: int) -> Tensor:
     """(T, D) zero where a value is missing."""
-    return torch.from_numpy(np.nan_to_num(frames.sequence(number)))
+    return torch.from_numpy(frames.read(number))
+
+
+def _gains(monitor: Any) -> bool:
+    """Whether the likelihood still grew when a fit ended: hmmlearn says "converged" of any that used all iterations."""
+    last = list(monitor.history)[-2:]
+    return len(last) < 2 or bool(last[1] - last[0] >= monitor.tol)
 
 
 def _mass(values: Tensor, edges: Tensor, spread: float) -> Tensor:

@@ -55,8 +55,15 @@ class Method(nn.Module, ABC):
     def encode(self, frames: Tensor, packing: Packing) -> Mapping[str, Tensor]:
         """Features by name (``F``, ``states``), (N, R) each, of packed frames (rows, D), zero where missing."""
 
-    def solve(self, frames: Frames, labels: npt.NDArray[np.int64] | None, seed: int) -> None:
-        """Set the weights of a closed method from all training sequences, and their classes (P,) where it is told."""
+    def solve(self, frames: Frames, labels: npt.NDArray[np.int64] | None, seed: int) -> Mapping[str, int]:
+        """Set the weights of a closed method from all training sequences, and their classes (P,) where it is told.
+
+        Returns
+        -------
+        counts
+            What the reader of its figures should know of the solution, by name; none by default.
+            ``unconverged``: how many fits ended before they converged.
+        """
         raise NotImplementedError(f"{type(self).__name__} is trained step by step")
 
     @property

@@ -33,6 +33,7 @@ from torch.nn import functional
 from motionprint.batches import Batch, Packing
 from motionprint.errors import SettingsError
 from motionprint.methods.method import Classifier
+from motionprint.networks import averaged
 from motionprint.networks.recurrent import dropout
 from motionprint.skeleton import Skeleton
 
@@ -115,11 +116,11 @@ class Mlp(Classifier):
         """Logarithms of the classes' probabilities, averaged over frames as the rule says."""
         logits = self._logits(self.encoder(self.features(frames, packing)), packing)
         if self.settings.rule == "product":
-            return _over_frames(logits.log_softmax(1), packing)
-        return _over_frames(logits.softmax(1), packing).clamp_min(torch.finfo(logits.dtype).tiny).log()
+            return averaged(logits.log_softmax(1), packing)
+        return averaged(logits.softmax(1), packing).clamp_min(torch.finfo(logits.dtype).tiny).log()
 
     def encode(self, frames: Tensor, packing: Packing) -> Mapping[str, Tensor]:
-        features = _over_frames(self.encoder(self.features(frames, packing)), packing)  # (N, H)
+        features = averaged(self.encoder(self.features(frames, packing)), packing)  # (N, H)
         return {"F": features, "states": features}
 
     def _logits(self, hidden: Tensor, packing: Packing) -> Tensor:
@@ -151,11 +152,8 @@ class Mlp(Classifier):
 
 def _earlier(packing: Packing, frames: int) -> tuple[Tensor, Tensor]:
     """The rows of all frames from number ``frames`` on, and for each the row of its sequence so many frames earlier."""
-    rows = torch.arange(packing.rows, device=packing.device)
-    start = sum(packing.sizes[:frames])
-    sizes = torch.tensor((0, *packing.sizes), device=packing.device)
-    starts = sizes.cumsum(0)
-    return rows[start:], starts[packing.time[start:] - frames] + packing.sequence[start:]
+    earlier = packing.resized(lambda lengths: (lengths - frames).clip(min=0))
+    return packing.rows_of(earlier, lambda lengths: lengths.clip(max=frames)), packing.rows_of(earlier)
 
 
 def _normalised(path: Tensor, packing: Packing) -> Tensor:
@@ -168,10 +166,3 @@ def _normalised(path: Tensor, packing: Packing) -> Tensor:
     half = torch.where(half > 0, half, torch.ones_like(half))  # one that stays where it is
     middle = (highest + lowest) / 2
     return (path - middle[packing.sequence]) / half[packing.sequence]
-
-
-def _over_frames(values: Tensor, packing: Packing) -> Tensor:
-    """(N, K) means over the frames of each sequence, of values (rows, K)."""
-    lengths = torch.tensor(packing.lengths, device=values.device, dtype=values.dtype)
-    summed = values.new_zeros(packing.count, values.shape[1]).index_add(0, packing.sequence, values)
-    return summed / lengths[:, None]

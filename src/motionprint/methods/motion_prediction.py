@@ -24,7 +24,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
-import numpy as np
 from torch import Tensor, nn
 
 from motionprint.batches import Batch, Packing
@@ -94,8 +93,8 @@ class MotionPrediction(Method):
 
     def predict(self, batch: Batch) -> Tensor:
         """(h rows, D) the motions expected after the observed frames, packed like those of `motions`."""
-        observed = batch.packing.resized(self._observed)
-        prints, _ = self.encoder(batch.seen[batch.packing.at(*observed.of_row)], observed)  # (N, R)
+        observed = batch.cut(self._observed)
+        prints, _ = self.encoder(observed.seen, observed.packing)  # (N, R)
         predicted = batch.packing.resized(self._predicted)
         nothing = prints.new_zeros(predicted.rows, prints.shape[1])  # F is all that the decoder is told
         return cast(Tensor, self.decoder(prints, nothing, predicted))
@@ -105,13 +104,10 @@ class MotionPrediction(Method):
 
         One is known where the values that it leads from and to are.
         """
-        predicted = batch.packing.resized(self._predicted)
-        step, sequence = predicted.of_row
-        time = np.array(batch.packing.resized(self._observed).lengths, np.int64)[sequence] + step
-        before, after = (batch.packing.at(each, sequence) for each in (time - 1, time))
-        known = None if batch.known is None else batch.known[before] & batch.known[after]
-        motions = batch.frames[after] - batch.frames[before]
-        return replace(batch, frames=motions, hidden=batch.hidden[after], packing=predicted, known=known, unseen=None)
+        before = batch.cut(self._predicted, lambda lengths: self._observed(lengths) - 1)
+        after = batch.cut(self._predicted, self._observed)
+        known = None if before.known is None or after.known is None else before.known & after.known
+        return replace(after, frames=after.frames - before.frames, known=known, unseen=None)
 
     def _predicted(self, lengths: Any) -> Any:
         """How many motions are predicted in sequences of so many frames."""

@@ -20,13 +20,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
-import torch
 from torch import Tensor, nn
 
 from motionprint.batches import Batch, Packing
 from motionprint.errors import SettingsError
 from motionprint.methods.method import Method
-from motionprint.networks import Cell, RecurrentLayers
+from motionprint.networks import Cell, RecurrentLayers, averaged
 from motionprint.skeleton import Skeleton
 
 __all__ = ["NextFrame", "NextFrameSettings"]
@@ -95,6 +94,4 @@ class NextFrame(Method):
     def encode(self, frames: Tensor, packing: Packing) -> Mapping[str, Tensor]:
         """F: the mean of the last layer's outputs over the frames; states: its output after the last frame."""
         outputs, states = self.recurrent(frames, packing)
-        sums = torch.zeros_like(states).index_add(0, packing.sequence, outputs)  # (N, H)
-        lengths = torch.tensor(packing.lengths, dtype=sums.dtype, device=sums.device)
-        return {"F": sums / lengths[:, None], "states": states}
+        return {"F": averaged(outputs, packing), "states": states}

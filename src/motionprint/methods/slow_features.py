@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from motionprint.batches import Batch, Packing
 from motionprint.errors import DatasetError, SettingsError
 from motionprint.methods.method import Method
+from motionprint.networks import averaged
 from motionprint.preprocessing import Frames
 from motionprint.skeleton import Skeleton
 
@@ -106,7 +107,7 @@ class SlowFeatures(Method):
         """None: the minimum is found at once."""
         return {}
 
-    def solve(self, frames: Frames, labels: npt.NDArray[np.int64] | None, seed: int) -> None:
+    def solve(self, frames: Frames, labels: npt.NDArray[np.int64] | None, seed: int) -> Mapping[str, int]:
         """Find the slowest signals, in three passes over the sequences; nothing is drawn at random.
 
         Raises
@@ -147,6 +148,7 @@ class SlowFeatures(Method):
             ("directions", directions),
         ):
             getattr(self, name).copy_(torch.from_numpy(found))
+        return {}
 
     def signals(self, frames: Tensor) -> Tensor:
         """(rows, S) y_j of packed frames (rows, D), the slowest first; of unit variance over the training frames."""
@@ -157,10 +159,8 @@ class SlowFeatures(Method):
     def encode(self, frames: Tensor, packing: Packing) -> Mapping[str, Tensor]:
         """The mean over time of each signal, then its standard deviation: (N, 2 S)."""
         signals = self.signals(frames)  # (rows, S)
-        lengths = torch.bincount(packing.sequence, minlength=packing.count).to(signals)[:, None]
-        none = signals.new_zeros(packing.count, signals.shape[1])
-        mean = none.index_add(0, packing.sequence, signals) / lengths
-        spread = none.index_add(0, packing.sequence, (signals - mean[packing.sequence]).square()) / lengths
+        mean = averaged(signals, packing)
+        spread = averaged((signals - mean[packing.sequence]).square(), packing)
         prints = torch.cat([mean, spread.sqrt()], 1)  # (N, 2 S)
         return {"F": prints, "states": prints}
 
@@ -173,8 +173,8 @@ class SlowFeatures(Method):
 
 
 def _read(frames: Frames, number: int) -> Matrix:
-    """(T, D) a sequence, zero where a value is missing."""
-    return np.nan_to_num(frames.sequence(number).astype(np.float64))
+    """(T, D) a sequence in float64, zero where a value is missing."""
+    return frames.read(number).astype(np.float64)
 
 
 def _centred(values: Matrix, mean: Matrix) -> Matrix:

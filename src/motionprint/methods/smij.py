@@ -124,8 +124,13 @@ class Smij(Classifier):
         """None: the classifier is fitted at once."""
         return {}
 
-    def solve(self, frames: Frames, labels: npt.NDArray[np.int64] | None, seed: int) -> None:
+    def solve(self, frames: Frames, labels: npt.NDArray[np.int64] | None, seed: int) -> Mapping[str, int]:
         """Draw the references and fit the classifier; held are the features of each sequence, never its frames.
+
+        Returns
+        -------
+        counts
+            ``unconverged``: 1 where the support vector machine's fit ended before it converged, else 0.
 
         Raises
         ------
@@ -138,7 +143,7 @@ class Smij(Classifier):
             raise ValueError("expected the classes of the training sequences, found none")
         chosen = torch.zeros(len(frames), self.settings.segments, self._places, dtype=torch.int64)
         for number in range(len(frames)):
-            sequence = torch.from_numpy(np.nan_to_num(frames.sequence(number)))
+            sequence = torch.from_numpy(frames.read(number))
             chosen[number] = self.most_informative(sequence, Packing((len(sequence),)))[0]
         if self.settings.reads == "distances":
             drawn = np.sort(np.random.default_rng(seed).permutation(len(frames))[: len(self.references)])
@@ -148,7 +153,8 @@ class Smij(Classifier):
             self.reference_labels[: len(drawn)] = torch.from_numpy(labels[drawn]).to(self.reference_labels)
         chosen = chosen.to(self.references.device)
         features = [self._features(each).float().cpu() for each in torch.split(chosen, _AT_ONCE)]
-        self.classifier.fit(torch.cat(features).numpy(), labels, self.settings.penalty, seed)
+        penalty = self.settings.penalty
+        return {"unconverged": self.classifier.fit(torch.cat(features).numpy(), labels, penalty, seed)}
 
     def scores(self, frames: Tensor, packing: Packing) -> Tensor:
         """(N, C) the support vector machine's, or minus the distance from the nearest reference of each class."""

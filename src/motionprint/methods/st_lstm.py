@@ -26,14 +26,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from motionprint.batches import Batch, Packing, Part
+from motionprint.batches import Batch, Packing
 from motionprint.errors import SettingsError
 from motionprint.methods.method import Classifier
+from motionprint.networks import averaged
 from motionprint.networks.grid import GridLstm, grid
 from motionprint.networks.recurrent import dropout
 from motionprint.skeleton import Skeleton
@@ -112,17 +112,18 @@ class StLstm(Classifier):
         sampled, steps = self._steps(batch.seen, batch.packing)  # (rows, S, H)
         labels = batch.labels[sampled.sequence][:, None].expand(-1, len(self.visits))
         losses = functional.cross_entropy(self.output(steps).flatten(0, 1), labels.flatten(), reduction="none")
-        loss = batch.mean(_over_steps(losses.view(*labels.shape, 1), sampled)[:, 0])
+        loss = batch.mean(averaged(losses.view(labels.shape).mean(1, keepdim=True), sampled)[:, 0])
         return {"layers": loss, "output": loss}
 
     def scores(self, frames: Tensor, packing: Packing) -> Tensor:
         """Logarithms of the classes' probabilities, averaged over all steps."""
         sampled, steps = self._steps(frames, packing)
-        return _over_steps(self.output(steps).softmax(2), sampled).clamp_min(torch.finfo(steps.dtype).tiny).log()
+        probabilities = averaged(self.output(steps).softmax(2).mean(1), sampled)  # (N, C)
+        return probabilities.clamp_min(torch.finfo(steps.dtype).tiny).log()
 
     def encode(self, frames: Tensor, packing: Packing) -> Mapping[str, Tensor]:
         sampled, steps = self._steps(frames, packing)
-        features = _over_steps(steps, sampled)  # (N, H)
+        features = averaged(steps.mean(1), sampled)  # (N, H)
         return {"F": features, "states": features}
 
     def trust(self, frames: Tensor, packing: Packing) -> tuple[Tensor, Packing]:
@@ -184,38 +185,16 @@ def _sampled(packing: Packing, frames: int, draw: bool) -> tuple[Packing, Tensor
     A longer sequence is cut into so many parts of equal length; of each a frame is drawn, or the middle one is taken.
     Frames are drawn for the whole batch.
     """
-    if packing.lengths[0] <= frames:
+    if packing.whole.lengths[0] <= frames:  # of the whole: all of its parts draw, or none does
         return packing, torch.arange(packing.rows, device=packing.device)
-
-    def cut(whole: Packing) -> Packing:
-        return Packing(tuple(min(length, frames) for length in whole.lengths), packing.device)
-
-    sampled = cut(packing)
-    if packing.part is not None:
-        part = Part(cut(packing.part.whole), packing.part.sequences)
-        sampled = Packing(sampled.lengths, packing.device, part=part)
+    sampled = packing.resized(lambda lengths: lengths.clip(max=frames))
     time, sequence = sampled.of_row
     lengths = np.array(packing.lengths, np.int64)[sequence]
     parts = np.minimum(lengths, frames)
     start, end = time * lengths // parts, (time + 1) * lengths // parts
     chosen = start + (end - start) // 2
     if draw:
-        drawn = _uniform(sampled, frames)
-        chosen = start + np.minimum((drawn * (end - start)).astype(np.int64), end - start - 1)
-    rows = np.cumsum((0, *packing.sizes[:-1]))[chosen] + sequence
-    return sampled, torch.from_numpy(rows).to(packing.device)
-
-
-def _uniform(sampled: Packing, frames: int) -> npt.NDArray[np.float64]:
-    """A number from [0, 1) for each row; those of a part are the ones that the whole would have drawn."""
-    drawn = torch.rand(sampled.whole.count, frames, dtype=torch.float64).numpy()  # on the host, where rows are counted
-    time, sequence = sampled.of_row
-    numbers = sequence if sampled.part is None else np.asarray(sampled.part.sequences, np.int64)[sequence]
-    return np.asarray(drawn[numbers, time])
-
-
-def _over_steps(values: Tensor, packing: Packing) -> Tensor:
-    """(N, K) means over the steps of each sequence, of values (rows, S, K)."""
-    lengths = torch.tensor(packing.lengths, device=values.device, dtype=values.dtype)
-    summed = values.new_zeros(packing.count, values.shape[2]).index_add(0, packing.sequence, values.mean(1))
-    return summed / lengths[:, None]
+        # on the host, where rows are counted
+        drawn = sampled.draw_sequences(lambda count: torch.rand(count, frames, dtype=torch.float64)).numpy()
+        chosen = start + np.minimum((drawn[sequence, time] * (end - start)).astype(np.int64), end - start - 1)
+    return sampled, packing.at(chosen, sequence)

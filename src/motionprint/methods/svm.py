@@ -24,7 +24,7 @@ ABSENT = -1e9
 """Score of a class that no training sequence belongs to: never the largest, and finite."""
 
 MAX_ITERATIONS = 10_000
-"""Of liblinear; where that is not enough `unconverged` says so."""
+"""Of liblinear; where that is not enough `LinearSvm.fit` says so."""
 
 
 class LinearSvm(nn.Module):
@@ -44,8 +44,6 @@ class LinearSvm(nn.Module):
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
-        self.unconverged = 0
-        """Whether the last fit ended before it converged (1) or not (0)."""
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
         self.register_buffer("weight", torch.zeros(classes, features))
@@ -61,7 +59,7 @@ class LinearSvm(nn.Module):
 
     def fit(
         self, features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64] | None, penalty: float, seed: int
-    ) -> None:
+    ) -> int:
         """Set the weights from training features (P, R) and their classes (P,).
 
         Parameters
@@ -70,6 +68,11 @@ class LinearSvm(nn.Module):
             C of the machine: what a training sequence within the margin costs.
         seed
             Of the order in which liblinear visits the sequences.
+
+        Returns
+        -------
+        unconverged
+            1 where liblinear ended before it converged, else 0.
 
         Raises
         ------
@@ -91,27 +94,28 @@ class LinearSvm(nn.Module):
         given = self.standardised(torch.from_numpy(features).to(self.mean)).cpu().numpy()
         weight = np.zeros(tuple(self.weight.shape))
         bias = np.full(len(weight), ABSENT)
-        weight[present], bias[present] = self._hyperplanes(given, labels, penalty, seed)
+        weight[present], bias[present], unconverged = self._hyperplanes(given, labels, penalty, seed)
         self._set("weight", weight)
         self._set("bias", bias)
+        return unconverged
 
     def _hyperplanes(
         self, features: npt.NDArray[Any], labels: npt.NDArray[np.int64], penalty: float, seed: int
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Weights and biases, a row a class that is present, in the order of their numbers."""
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
+        """Weights and biases, a row a class that is present, in the order of their numbers; 1 where unconverged."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.svm import LinearSVC
 
+        seed %= 2**32  # scikit-learn takes no larger one
         machine = LinearSVC(C=penalty, dual="auto", max_iter=MAX_ITERATIONS, random_state=seed)
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", ConvergenceWarning)
             machine.fit(features, labels)
-        self.unconverged = int(bool(said))
         weight, bias = machine.coef_, machine.intercept_
         if len(weight) == 1:  # of two classes scikit-learn keeps the second one's hyperplane
             weight, bias = np.concatenate([-weight, weight]), np.concatenate([-bias, bias])
-        return weight, bias
+        return weight, bias, int(bool(said))
 
     def _set(self, name: str, values: npt.NDArray[np.float64]) -> None:
         getattr(self, name).copy_(torch.from_numpy(values))

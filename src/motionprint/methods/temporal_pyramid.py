@@ -34,6 +34,7 @@ from motionprint.batches import Batch, Packing
 from motionprint.errors import SettingsError
 from motionprint.methods.method import Classifier
 from motionprint.methods.svm import LinearSvm
+from motionprint.networks import summed
 from motionprint.preprocessing import Frames
 from motionprint.skeleton import Skeleton
 
@@ -103,8 +104,13 @@ class TemporalPyramid(Classifier):
         """None: the classifier is fitted at once."""
         return {}
 
-    def solve(self, frames: Frames, labels: npt.NDArray[np.int64] | None, seed: int) -> None:
+    def solve(self, frames: Frames, labels: npt.NDArray[np.int64] | None, seed: int) -> Mapping[str, int]:
         """Fit the classifier; held are the features of each sequence, never its frames.
+
+        Returns
+        -------
+        counts
+            ``unconverged``: 1 where the support vector machine's fit ended before it converged, else 0.
 
         Raises
         ------
@@ -115,9 +121,9 @@ class TemporalPyramid(Classifier):
         """
         features = np.zeros((len(frames), len(self.classifier.mean)), np.float32)
         for number in range(len(frames)):
-            sequence = torch.from_numpy(np.nan_to_num(frames.sequence(number)))
+            sequence = torch.from_numpy(frames.read(number))
             features[number] = self._features(sequence, Packing((len(sequence),)))[0].numpy()
-        self.classifier.fit(features, labels, self.settings.penalty, seed)
+        return {"unconverged": self.classifier.fit(features, labels, self.settings.penalty, seed)}
 
     def scores(self, frames: Tensor, packing: Packing) -> Tensor:
         scores: Tensor = self.classifier(self.encode(frames, packing)["F"])
@@ -152,9 +158,7 @@ def _filled(frames: Tensor, packing: Packing) -> Tensor:
     Exactly zero is what stands at a missing value (and at the root, whose mean is zero).
     """
     missing = frames == 0
-    none = frames.new_zeros(packing.count, frames.shape[1])
-    known = none.index_add(0, packing.sequence, (~missing).to(frames))
-    mean = none.index_add(0, packing.sequence, frames) / known.clamp(min=1)
+    mean = summed(frames, packing) / summed((~missing).to(frames), packing).clamp(min=1)
     return torch.where(missing, mean[packing.sequence], frames)
 
 

@@ -119,7 +119,8 @@ class RecurrentLayers(nn.Module):
         if self.low is None or not self.training:
             return cast(PackedSequence, self.cell(PackedSequence(rows, packing.batch_sizes))[0]).data
         cell = self.cell  # automatic casting would take float16 for recurrent kernels, whatever it is told
-        weights = [weight.to(self.low) for weight in cell._flat_weights]
+        # by their names, as `functional_call` swaps them there: the list `_flat_weights` stays as it was
+        weights = [getattr(cell, name).to(self.low) for name in cell._flat_weights_names]
         state = rows.new_zeros(cell.num_layers * self.directions, packing.count, self.hidden, dtype=self.low)
         details = (True, cell.num_layers, cell.dropout, True, cell.bidirectional)
         with (

@@ -89,6 +89,10 @@ class Frames:
         start = int(self.starts[number])
         return self.rows.read(start, start + int(self.lengths[number]))
 
+    def read(self, number: int) -> npt.NDArray[np.float32]:
+        """(T, D) a copy of one sequence as encoders read it: zero where a value is missing."""
+        return np.nan_to_num(self.sequence(number))
+
 
 def _require_room(place: Path, needed: int) -> None:
     free = shutil.disk_usage(place).free
