@@ -580,12 +580,14 @@ def test_so_many_figures_and_runs_are_drawn_and_the_rest_is_told(
             settings = {"kind": "train", "method": method, "seed": seed, "labels": [None]}
             folder = write_cell(tmp_path / "in", f"{method}-{seed}", [supervised(method, seed=seed)], **settings)
             write_predictions(folder, [("a", "a")])
-            (folder / "log.csv").write_text("step,classifier\n1,0.5\n", encoding="utf-8")
+            steps = "1,0.5\n" if method == "new00" else "1,0.5\n2,0.4\n"  # one step makes no curve
+            (folder / "log.csv").write_text(f"step,classifier\n{steps}", encoding="utf-8")
     done = write_report(tmp_path / "in", tmp_path / "out")
     assert len(done.figures) == 44 and drawn == [10, *[1] * 21]
     assert done.figures[0] == "figure-confusion-hdm05-kfold-2-softmax"  # the paper's before others
     index = (tmp_path / "out" / "index.md").read_text(encoding="utf-8")
     assert "* Of 31 confusion matrices, the first 22 were drawn" in index
+    assert "* Of 30 training curves, the first 22 were drawn" in index
     assert "random start, 10 of 12 runs" in index
 
 

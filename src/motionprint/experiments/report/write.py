@@ -115,7 +115,7 @@ def _draw(
     drawn = _Drawn()
     cells = [cell for cell in results.cells if cell.kind != "rows" and _all_labels(cell)]
     with_predictions = _some("confusion matrices", [cell for cell in cells if cell.predictions], EACH, drawn)
-    logged = [cell for cell in cells if cell.log is not None and cell.log.columns["step"]]
+    logged = [cell for cell in cells if cell.log is not None and len(cell.log.columns["step"]) > 1]
     with_logs = _some("training curves", logged, EACH, drawn)
     printed = _mappable([cell for cell in cells if cell.prints is not None], drawn)
     kinds = figures.map_kinds() if printed else []
