@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import sys
 import types
@@ -28,6 +29,7 @@ from motionprint.experiments.report import (
     Measured,
     Table,
     assemble,
+    figures,
     make_tables,
     read_results,
     to_csv,
@@ -35,6 +37,7 @@ from motionprint.experiments.report import (
     to_markdown,
     write_report,
 )
+from motionprint.experiments.report.chosen import group_cells
 from motionprint.experiments.report.figures import draw_map, map_kinds
 from motionprint.experiments.report.text import MEASURED, PUBLISHED, escape
 
@@ -95,7 +98,7 @@ def write_cell(
 ) -> Path:
     folder = results / "cells" / key
     write_rows(folder / "rows.jsonl", rows)
-    cell = {"key": key, "kind": "probe", "experiments": list(experiments), **settings}
+    cell = {"key": key, "kind": "pretrain", "experiments": list(experiments), **settings}
     (folder / "cell.json").write_text(json.dumps(cell), encoding="utf-8")
     return folder
 
@@ -119,12 +122,18 @@ def test_mean_deviation_and_gap_are_known(tmp_path: Path) -> None:
     write_rows(tmp_path / "rows.jsonl", rows)
     cells = cells_of(the_table(tmp_path, "table-1"), "LongT GAN, F")
     ours = cells["HDM05, kfold:2", "measured"]
-    assert ours == Measured(pytest.approx(93.0), pytest.approx(2.5819889), 4, 2, 2, 1)
+    assert ours == Measured(pytest.approx(93.0), pytest.approx(1.4142136), 2, 2, 2, 1)  # of folds: 92 and 94
     assert cells["HDM05, kfold:2", "published"].value == 93.47
     assert cells["HDM05, kfold:2", "gap"] == Gap(pytest.approx(-0.47))
     text = to_markdown(the_table(tmp_path, "table-1"))
-    assert "| LongT GAN, F | 93.0 ± 2.6 (4) | 93.47 | -0.5 |" in text
-    assert "4: 2 seeds, 2 folds, 1 sampling." in text
+    assert "| LongT GAN, F | 93.0 ± 1.4 (2) | 93.47 | -0.5 |" in text
+    assert "2: 2 folds of 2 seeds, 1 sampling." in text
+
+
+def test_without_folds_the_deviation_is_over_seeds(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.jsonl", [row(seed=seed, value=0.9 + 0.02 * seed) for seed in range(3)])
+    ours = cells_of(the_table(tmp_path, "table-1"), "LongT GAN, F")["HDM05, kfold:2", "measured"]
+    assert (ours.mean, ours.sd, ours.n) == (pytest.approx(92.0), pytest.approx(2.0), 3)
 
 
 def test_rows_of_two_settings_are_never_averaged(tmp_path: Path) -> None:
@@ -148,6 +157,40 @@ def test_data_sets_may_differ_in_alignment_without_splitting_a_line(tmp_path: Pa
     text = to_markdown(table)
     assert "Recordings aligned: heading" in text and "Recordings aligned: body" in text
     assert "94 test recordings equal a training recording" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("scaling", "sequence", "a scale for each sequence"),
+        ("quantile", 0.5, "scaled by the quantile 0.5"),
+        ("fill_gaps", 0.2, "gaps up to 0.2 s filled"),
+        ("window", 50, "windows of 50 frames"),
+        ("window_over", 560, "cut into windows above 560 frames"),
+    ],
+)
+def test_recipes_are_never_averaged_and_silent_rows_mean_the_default(
+    tmp_path: Path, name: str, value: Any, words: str
+) -> None:
+    default = {"scaling": "set", "quantile": 0.999, "fill_gaps": 0.0, "window": 35, "window_over": 140}
+    rows = [row(), row(seed=1, recipe={**RECIPE, **default}), row(seed=2, recipe={**RECIPE, **default, name: value})]
+    write_rows(tmp_path / "rows.jsonl", rows)
+    lines = [line for line in the_table(tmp_path, "table-1").lines if isinstance(line.cells[0], Measured)]
+    counts = {line.name: cell.n for line in lines if isinstance(cell := line.cells[0], Measured)}
+    assert counts[f"LongT GAN, F ({words})"] == 1
+    assert sorted(counts.values()) == [1, 2]
+
+
+def test_transductive_rows_say_what_they_were_fitted_on_only_where_it_is_other_data(tmp_path: Path) -> None:
+    own = {"dataset": "hdm05", "protocol": None, "fold": 0}
+    rows = [
+        row(transductive=True, fitted_on=own),
+        row(transductive=True, fitted_on={**own, "dataset": "cmu"}, value=0.5),
+    ]
+    write_rows(tmp_path / "rows.jsonl", rows)
+    lines = the_table(tmp_path, "table-1").lines
+    names = [line.name for line in lines if isinstance(line.cells[0], Measured)]
+    assert names == ["LongT GAN, F", "LongT GAN, F (fitted on cmu, everything)"]
 
 
 def test_folds_of_other_sizes_may_differ_in_steps_and_one_seed_may_not(tmp_path: Path) -> None:
@@ -273,7 +316,10 @@ def test_every_published_figure_has_its_source_and_the_doubtful_are_marked(tmp_p
     assert len(everything) == 59
     write_rows(tmp_path / "rows.jsonl", [supervised("deep_lstm", dataset="sbu", protocol="five-fold", value=0.85)])
     text = to_markdown(the_table(tmp_path, "table-1"))
-    assert "| Deep LSTM | 85.0 (1) | 86.00† | -1.0 |" in text
+    assert (
+        re.search(r"\| Deep LSTM \| 85\.0 \(1\)<sup>\d</sup> \| 86\.00† \| -1\.0 \|", text)
+        and "Folds 0 of 5 only." in text
+    )
     assert "| HBRNN | - | 80.40 | - |" in text
     assert "<sup>†</sup> Not certain: not found in a second source." in text
 
@@ -283,7 +329,7 @@ def test_every_published_figure_has_its_source_and_the_doubtful_are_marked(tmp_p
 
 def test_cells_say_which_tables_their_rows_are_of(tmp_path: Path) -> None:
     write_cell(tmp_path, "a", [row(value=0.9)], ("table1",))
-    write_cell(tmp_path, "b", [supervised(value=0.8)], ("table2",), kind="supervised")
+    write_cell(tmp_path, "b", [supervised(value=0.8)], ("table2",), kind="train")
     write_cell(tmp_path, "c", [row(method="composite", task="finetune", features=None, value=0.7)], ("table1", "other"))
     tables = {table.name: table for table in make_tables(read_results(tmp_path))}
     measured = {
@@ -423,9 +469,7 @@ def make_results(results: Path) -> Path:
             results, f"probe-{seed}", rows, ("table1", "figure3", "ablations"), method="inpainting", seed=seed
         )
         rows = [supervised(seed=seed, labels_per_class=labels, value=0.75) for labels in (2, None)]
-        trained = write_cell(
-            results, f"s-{seed}", rows[1:], kind="supervised", method="softmax", data="hdm05", seed=seed
-        )
+        trained = write_cell(results, f"s-{seed}", rows[1:], kind="train", method="softmax", data="hdm05", seed=seed)
         names = ["walk", "run_fast", "sit & $stand$ \\x"]
         pairs = [f"r{n},{names[n % 3]},{names[n % 3 if n % 4 else (n + 1) % 3]}\n" for n in range(24)]
         (trained / "predictions.csv").write_text("name,label,predicted\n" + "".join(pairs), encoding="utf-8")
@@ -464,6 +508,148 @@ def test_a_report_holds_everything_and_is_the_same_each_time(tmp_path: Path) -> 
     write_report(results, tmp_path / "b", endings=("png", "svg"))
     for file in sorted((tmp_path / "a").iterdir()):
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file.name
+
+
+def write_predictions(cell: Path, pairs: list[tuple[str, str]]) -> None:
+    lines = [f"r{number},{label},{predicted}\n" for number, (label, predicted) in enumerate(pairs)]
+    (cell / "predictions.csv").write_text("name,label,predicted\n" + "".join(lines), encoding="utf-8")
+
+
+def test_matrices_of_all_seeds_and_folds_are_one_and_say_what_they_start_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, tuple[str, int]] = {}
+    monkeypatch.setattr(
+        figures, "confusion", lambda title, pairs, path, _: drawn.update({path.name: (title, len(pairs))})
+    )
+    trained = {"kind": "train", "method": "softmax", "data": "hdm05", "labels": [None], "samplings": 1}
+    start = {"kind": "pretrain", "method": "inpainting", "data": "hdm05", "preset": "paper", "labels": [2, None]}
+    for preset in ("paper", "small"):
+        for number, (seed, fold) in enumerate([(0, 0), (0, 1), (1, 0)]):
+            for name, init in (("s", None), ("p", {**start, "changes": {}, "preset": preset})):
+                row_of = supervised(seed=seed, fold=fold, preset=preset)
+                settings = {**trained, "preset": preset, "seed": seed, "fold": fold, "changes": {}, "init": init}
+                folder = write_cell(tmp_path / "in", f"{name}-{preset}-{number}", [row_of], **settings)
+                write_predictions(folder, [("a", "a"), ("b", "a")])
+    done = write_report(tmp_path / "in", tmp_path / "out")
+    assert drawn == {
+        "figure-confusion-hdm05-kfold-2-softmax-from-inpainting": (
+            "HDM05, kfold:2: LongT GAN's encoder, from LongT GAN (preset paper)",
+            6,
+        ),
+        "figure-confusion-hdm05-kfold-2-softmax": (
+            "HDM05, kfold:2: LongT GAN's encoder, random start (preset paper)",
+            6,
+        ),
+    }
+    assert done.figures == tuple(drawn)
+    index = (tmp_path / "out" / "index.md").read_text(encoding="utf-8")
+    assert "one confusion matrix of all seeds, folds and samplings" in index
+    assert "* Of 2 other settings of the same methods and data there are no confusion matrices." in index
+
+
+def test_the_setting_that_is_drawn_is_the_one_nearest_to_the_paper_s(tmp_path: Path) -> None:
+    plain = {"method": "inpainting", "data": "hdm05", "labels": [None], "transductive": False, "init": None}
+    for number, (preset, changes, more) in enumerate(
+        [
+            ("small", {}, {"labels": [2, None]}),
+            ("paper", {"lambda_z": 1.0}, {}),
+            ("paper", {}, {"transductive": True}),
+            ("paper", {}, {"seed": 1}),
+            ("paper", {}, {"seed": 0, "labels": [2, 5, None], "samplings": 10}),
+        ]
+    ):
+        write_cell(tmp_path, f"c{number}", [row()], preset=preset, changes=changes, **{**plain, **more})
+    (found,) = group_cells(read_results(tmp_path).cells)
+    assert [cell.key for cell in found.cells] == ["c4", "c3"]
+    assert found.others == 3
+    assert found.title == "HDM05, kfold:2: LongT GAN (preset paper, not transductive)"
+    (alone,) = group_cells(found.cells)
+    assert (alone.title, alone.name, alone.others) == ("HDM05, kfold:2: LongT GAN", "hdm05-kfold-2-inpainting", 0)
+
+
+def test_so_many_figures_and_runs_are_drawn_and_the_rest_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    monkeypatch.setattr(figures, "confusion", lambda *_: None)
+    monkeypatch.setattr(figures, "training", lambda title, cells, path, _: drawn.append(len(cells)))
+    methods = [*(f"new{number:02}" for number in range(30)), "softmax"]
+    for method in methods:
+        for seed in range(12 if method == "softmax" else 1):
+            settings = {"kind": "train", "method": method, "seed": seed, "labels": [None]}
+            folder = write_cell(tmp_path / "in", f"{method}-{seed}", [supervised(method, seed=seed)], **settings)
+            write_predictions(folder, [("a", "a")])
+            steps = "1,0.5\n" if method == "new00" else "1,0.5\n2,0.4\n"  # one step makes no curve
+            (folder / "log.csv").write_text(f"step,classifier\n{steps}", encoding="utf-8")
+    done = write_report(tmp_path / "in", tmp_path / "out")
+    assert len(done.figures) == 44 and drawn == [10, *[1] * 21]
+    assert done.figures[0] == "figure-confusion-hdm05-kfold-2-softmax"  # the paper's before others
+    index = (tmp_path / "out" / "index.md").read_text(encoding="utf-8")
+    assert "* Of 31 confusion matrices, the first 22 were drawn" in index
+    assert "* Of 30 training curves, the first 22 were drawn" in index
+    assert "random start, 10 of 12 runs" in index
+
+
+def test_a_map_of_too_few_prints_is_left_out_and_told(tmp_path: Path) -> None:
+    folder = write_cell(tmp_path / "in", "small-one", [row()], method="inpainting")
+    pq.write_table(
+        pa.table({"label": ["a"] * 4, "print": [np.arange(3, dtype=np.float32)] * 4}), folder / "prints.parquet"
+    )
+    assert write_report(tmp_path / "in", tmp_path / "out").figures == ()
+    index = (tmp_path / "out" / "index.md").read_text(encoding="utf-8")
+    assert "* No map of small-one: it has 4 prints, and a map takes 5." in index
+
+
+# ---- several folders, older code ---------------------------------------------------------------------------------
+
+
+def test_of_equal_cells_those_of_the_newest_code_count(tmp_path: Path) -> None:
+    made = [("zz-old", "old", 0, 0.5, 100), ("aa-old", "old", 1, 0.6, 300), ("bb-old", "old", 2, 0.7, 100)]
+    made += [("yy-new", "new", 0, 0.8, 200), ("aa-new", "new", 1, 0.9, 400)]
+    for key, code, seed, value, time in made:
+        asked = ("table1", "figure3") if code == "old" else ("table1",)
+        more = {"classes": 65} if code == "new" else {}
+        folder = write_cell(tmp_path / "in", key, [row(seed=seed, value=value)], asked, code=code, seed=seed, **more)
+        os.utime(folder / "cell.json", (time, time))
+    found = read_results(tmp_path / "in")
+    assert [cell.key for cell in found.cells] == ["aa-new", "yy-new", "bb-old"]
+    assert found.older == {"old": 2}
+    assert found.cells[0].experiments == ("figure3", "table1")
+    write_report(tmp_path / "in", tmp_path / "out")
+    index = (tmp_path / "out" / "index.md").read_text(encoding="utf-8")
+    assert "Left out: 2 cells (2 of code old), because newer code did the same work again" in index
+    for folder in (tmp_path / "in" / "cells").iterdir():
+        os.utime(folder / "cell.json", (100, 100))
+    assert read_results(tmp_path / "in").older == {"new": 2}  # as new, and fewer cells
+
+
+def test_several_folders_make_one_report_and_a_cell_of_both_counts_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_cell(tmp_path / "a", "same", [row()], ("table1",), seed=0)
+    write_cell(tmp_path / "b", "same", [row()], ("ablations",), seed=0)
+    write_cell(tmp_path / "b", "other", [row(seed=1)], seed=1)
+    missing = [{"experiment": "table1", "what": "CMU", "why": "not at hand", "where": "its site"}]
+    for folder in ("a", "b"):
+        (tmp_path / folder / "missing.json").write_text(json.dumps(missing), encoding="utf-8")
+    write_rows(tmp_path / "c" / "rows.jsonl", [row(seed=2)])
+    write_rows(tmp_path / "d" / "rows.jsonl", [row(seed=3)])
+    found = read_results([tmp_path / name for name in ("a", "b", "c", "d", "c")])
+    assert [(cell.key, len(cell.rows)) for cell in found.cells] == [("same", 1), ("other", 1), ("rows", 1), ("rows", 1)]
+    assert found.cells[0].experiments == ("ablations", "table1")
+    assert len(found.missing) == 1
+    places = [str(tmp_path / name) for name in ("a", "b", "c", "d")]
+    with pytest.raises(SystemExit) as stop:
+        main(["report", *places, "--out", str(tmp_path / "out"), "--quiet"])
+    assert stop.value.code == 0 and "of 4 rows; missing: 1" in capsys.readouterr().out
+    index = (tmp_path / "out" / "index.md").read_text(encoding="utf-8")
+    assert "4 result rows of 2 cells and 2 files, 1 data set, 4 seeds." in index
+    with pytest.raises(SystemExit) as stop:
+        main(["report", "--out", str(tmp_path / "new"), "--quiet"])
+    assert stop.value.code == 2
+    with pytest.raises(DatasetError, match="found no name"):
+        read_results([])
 
 
 def test_umap_is_drawn_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -511,7 +697,7 @@ def spoil(name: str, text: str) -> Callable[[Path], None]:
         (spoil("cell.json", "[]"), r"cell\.json: expected a JSON object, found list"),
         (spoil("cell.json", '{"key": 3}'), r"cell\.json: expected a text under 'key', found 3"),
         (
-            spoil("cell.json", '{"key": "a", "kind": "probe"}'),
+            spoil("cell.json", '{"key": "a", "kind": "train"}'),
             r"cell\.json: expected a list of names under 'experiments'",
         ),
         (lambda cell: (cell / "rows.jsonl").unlink(), r"rows\.jsonl: expected a file of result rows"),

@@ -10,8 +10,8 @@ from motionprint.cli.choices import several
 from motionprint.cli.progress import progress, quiet_option
 
 
-@click.command("report", epilog="\b\nExample:\n  motionprint report results --out report --figures png,pdf")
-@click.argument("results", type=click.Path(path_type=Path))
+@click.command("report", epilog="\b\nExample:\n  motionprint report results/paper results/small --out report")
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to make.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it is an earlier report.")
 @click.option(
@@ -22,8 +22,8 @@ from motionprint.cli.progress import progress, quiet_option
     help="What each figure is written as: some of png, svg, pdf, separated by commas.",
 )
 @quiet_option
-def command(results: Path, out: Path, overwrite: bool, figures: tuple[str, ...], quiet: bool) -> None:
-    """Turn RESULTS, a folder or a file of result rows, into tables and figures, beside what was published.
+def command(results: tuple[Path, ...], out: Path, overwrite: bool, figures: tuple[str, ...], quiet: bool) -> None:
+    """Turn RESULTS, folders or files of result rows, into tables and figures, beside what was published.
 
     OUT gets each table as Markdown, LaTeX and CSV, the figures, and index.md with all of it.
     """

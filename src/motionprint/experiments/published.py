@@ -86,9 +86,9 @@ ST_LSTM = Source(
 )
 SAHBI = Source("Sahbi 2025", "Active Learning for GCN-based Action Recognition", "arXiv:2511.21625")
 
-_READ = "the text of the paper"
+_READ = "a transcription of the paper; not compared with a print again"
 _RUN_TOGETHER = (
-    "its row runs together with the next one in the text read; the values were told apart by their own papers"
+    "its row runs together with the next one in the transcription read; the values were told apart by their own papers"
 )
 
 
@@ -220,7 +220,7 @@ ERRORS: dict[tuple[str, str], dict[str, Published]] = {
     },
     ("none", "joint"): {"error": Published(0.23, LONGT, _TEXT_3, _READ)},
 }
-"""Table 3, of CMU: by condition and loss; the body of the table was not at hand, its text was."""
+"""Table 3, of CMU: by condition and loss; the body of the table was not at hand, a transcription of the text was."""
 
 FEW_LABELS: dict[tuple[str, str], dict[tuple[str, int], Published]] = {
     ("S", "softmax"): {

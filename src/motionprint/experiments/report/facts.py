@@ -107,8 +107,9 @@ def cell_notes(rows: Sequence[Row], all_presets: bool = False) -> tuple[str, ...
         notes.append("Transductive: pre-trained on test recordings too, without their labels.")
     for protocol in sorted({row["protocol"] for row in rows}):
         kind, _, folds = protocol.partition(":")
+        folds = "5" if protocol == "five-fold" else folds
         done = {row["fold"] for row in rows if row["protocol"] == protocol}
-        if kind in ("kfold", "kfold-subjects") and folds.isdecimal() and len(done) < int(folds):
+        if kind in ("five-fold", "kfold", "kfold-subjects") and folds.isdecimal() and len(done) < int(folds):
             notes.append(f"Folds {', '.join(map(str, sorted(done)))} of {folds} only.")
     presets = sorted({row["preset"] for row in rows if row["preset"]})
     if all_presets and any(not preset.startswith("paper") for preset in presets):

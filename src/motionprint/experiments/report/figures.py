@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import functools
 import importlib
-import json
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -18,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from motionprint.errors import DatasetError
-from motionprint.experiments.report.facts import dataset_title, method_title
 from motionprint.experiments.report.reading import Cell
 from motionprint.experiments.report.table import Measured, Table
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["ENDINGS", "ablation_bars", "cell_groups", "confusion", "draw_map", "label_curve", "map_kinds", "training"]
+__all__ = ["ENDINGS", "FEWEST", "ablation_bars", "confusion", "draw_map", "label_curve", "map_kinds", "training"]
 
 ENDINGS = ("png", "svg", "pdf")
 """What figures may be written as."""
@@ -38,6 +36,8 @@ _STYLES = {"S:": "-", "S+P": "-", "U:": "--"}
 
 MAPPED = 2000
 """Prints of a map at most: what is more is thinned evenly."""
+FEWEST = 5
+"""Prints of a map at least."""
 NUMBERED = 20
 """Classes up to which a confusion matrix says its numbers."""
 
@@ -87,7 +87,7 @@ def label_curve(table: Table, path: Path, endings: Sequence[str]) -> None:
     ax.set_xlabel("labelled recordings a class")
     ax.set_ylabel("accuracy, %")
     ax.set_title(table.title.split("accuracy, %, ")[-1], fontsize=10, loc="left")
-    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=3.5)
     _save(figure, path, endings)
 
 
@@ -114,7 +114,7 @@ def ablation_bars(table: Table, path: Path, endings: Sequence[str]) -> None:
         ax.barh(
             [y for y, _ in found],
             values,
-            xerr=spread,
+            xerr=[sd or float("nan") for sd in spread],  # no bar of nothing
             height=0.62,
             color="#E69F00" if column.block.startswith("error") else "#56B4E9",
             error_kw={"ecolor": "#222222", "elinewidth": 1.1, "capsize": 2.5},
@@ -135,38 +135,6 @@ def ablation_bars(table: Table, path: Path, endings: Sequence[str]) -> None:
 
 
 # ---- figures of cells --------------------------------------------------------------------------------------------
-
-_APART = ("key", "seed", "fold", "sampling", "experiments", "command", "run", "classes", "joints")
-"""Settings that do not tell groups of cells apart."""
-
-
-def cell_groups(cells: Iterable[Cell]) -> list[tuple[str, list[Cell]]]:
-    """Cells that differ in seed, fold and sampling only, with a title for each group; in the order of the cells."""
-    groups: dict[str, list[Cell]] = {}
-    for cell in cells:
-        settings = {name: value for name, value in cell.settings.items() if name not in _APART}
-        groups.setdefault(json.dumps(settings, sort_keys=True), []).append(cell)
-    titles = {key: _title(members[0]) for key, members in groups.items()}
-    named = []
-    for key, members in groups.items():
-        alike = [json.loads(other) for other, title in titles.items() if title == titles[key]]
-        own = json.loads(key)
-        detail = [
-            f"{name} = {value if isinstance(value, (str, int, float)) else json.dumps(value, sort_keys=True)}"
-            for name, value in own.items()
-            if value is not None and any(other.get(name) != value for other in alike)
-        ]
-        named.append((", ".join([titles[key], *detail]), members))
-    return named
-
-
-def _title(cell: Cell) -> str:
-    """Data set, protocol, kind of work and method of a cell."""
-    row = next((row for row in cell.rows if row["method"] == cell.settings.get("method")), None)
-    row = row or next(iter(cell.rows), None)
-    where = f"{dataset_title(row['dataset'])}, {row['protocol']}" if row else str(cell.settings.get("data", cell.key))
-    method = cell.settings.get("method")
-    return f"{where}: {cell.kind}" + (f", {method_title(method)}" if isinstance(method, str) else "")
 
 
 @_styled
@@ -257,8 +225,7 @@ def training(title: str, cells: Sequence[Cell], path: Path, endings: Sequence[st
             ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.0, 0.4)))
         _plain(ax)
         ax.legend(frameon=False, fontsize=7)
-    runs = f"{len(logs)} run{'s' * (len(logs) != 1)}"
-    _titled(figure, f"{title} ({runs})")
+    _titled(figure, title)
     _save(figure, path, endings)
 
 
@@ -292,8 +259,10 @@ def draw_map(kind: str, title: str, prints: Path, path: Path, endings: Sequence[
     table, vectors, _ = read_prints(prints)
     if "label" not in table.columns:
         raise DatasetError(f"{prints}: expected a column label, found {', '.join(table.columns)}")
-    if len(vectors) < 5 or not np.isfinite(vectors).all():
-        raise DatasetError(f"{prints}: expected at least 5 prints of finite numbers, found {len(vectors)} prints")
+    if len(vectors) < FEWEST or not np.isfinite(vectors).all():
+        raise DatasetError(
+            f"{prints}: expected at least {FEWEST} prints of finite numbers, found {len(vectors)} prints"
+        )
     chosen = np.unique(np.linspace(0, len(vectors) - 1, min(MAPPED, len(vectors))).astype(int))
     labels = ["" if value is None or value != value else str(value) for value in table["label"].iloc[chosen]]
     points = _projected(kind, vectors[chosen].astype(np.float64))

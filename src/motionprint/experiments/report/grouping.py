@@ -17,7 +17,18 @@ BASELINES = ("raw", "random", "dtw", "first_frame")
 REPEATS = ("seed", "fold", "sampling")
 """What tells the repetitions of one setting apart."""
 
-_RECIPE = ("alignment", "fps", "max_length", "root_path")  # the scale is fitted: another one in every fold
+_RECIPE: Mapping[str, Any] = {  # the scale is fitted: another one in every fold
+    "alignment": None,
+    "fps": None,
+    "max_length": None,
+    "root_path": None,
+    "window_over": 140,
+    "window": 35,
+    "scaling": "set",
+    "quantile": 0.999,
+    "fill_gaps": 0.0,
+}
+"""What of a recipe tells rows apart, and what rows mean that do not say it."""
 
 Variant = tuple[tuple[str, Any], ...]
 """The settings in which lines of one name differ, with their values."""
@@ -67,13 +78,11 @@ def settings_of(row: Row) -> dict[str, Any]:
     """What tells rows of one method apart beside `REPEATS`."""
     recipe, changes = row["recipe"] or {}, dict(row["changes"] or {})
     found: dict[str, Any] = {"preset": row["preset"], "transductive": bool(row["transductive"])}
-    found.update({name: recipe.get(name) for name in _RECIPE})
+    found.update({name: recipe.get(name, meant) for name, meant in _RECIPE.items()})
     fitted = row["fitted_on"] or {}
-    if (
-        fitted
-        and not row["transductive"]
-        and (fitted.get("dataset"), fitted.get("protocol")) != (row["dataset"], row["protocol"])
-    ):
+    same_data = fitted.get("dataset") == row["dataset"]
+    # what is transductive was fitted on all of its data set, which it says itself
+    if fitted and not (same_data and (row["transductive"] or fitted.get("protocol") == row["protocol"])):
         found["fitted on"] = f"{fitted.get('dataset')}, {fitted.get('protocol') or 'everything'}"
     if row["method"] not in BASELINES:
         found.update({"loss": row["loss"], "condition": row["condition"]})
@@ -147,8 +156,22 @@ _WORDS: Mapping[tuple[str, Any], str] = {
     ("transductive", False): "not transductive",
     ("root_path", True): "with the root's path",
     ("root_path", False): "without the root's path",
+    ("scaling", "set"): "one scale for all",
+    ("scaling", "sequence"): "a scale for each sequence",
+    ("scaling", "axes"): "a scale for each axis of a sequence",
+    ("fill_gaps", 0.0): "gaps not filled",
 }
-_NAMED = {"preset": "preset {}", "alignment": "aligned: {}", "fps": "{:g} frames/s", "steps": "{:,} steps"}
+_NAMED = {
+    "preset": "preset {}",
+    "alignment": "aligned: {}",
+    "fps": "{:g} frames/s",
+    "max_length": "at most {} frames",
+    "window_over": "cut into windows above {} frames",
+    "window": "windows of {} frames",
+    "quantile": "scaled by the quantile {:g}",
+    "fill_gaps": "gaps up to {:g} s filled",
+    "steps": "{:,} steps",
+}
 
 
 def words(variant: Variant) -> str:

@@ -1,17 +1,20 @@
-"""A folder of results, read with care: cells of an experiment grid, or plain files of rows."""
+"""Folders of results, read with care: cells of an experiment grid, or plain files of rows."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from motionprint.errors import DatasetError
 from motionprint.evaluation.rows import read_rows
+from motionprint.experiments.cells import CELL
+from motionprint.experiments.run import MISSING
 
 __all__ = ["Cell", "Log", "Missing", "Results", "Row", "read_results"]
 
@@ -43,7 +46,7 @@ class Cell:
 
     key: str
     kind: str
-    """``probe``, ``supervised``, ``finetune``, ...; ``rows`` for a plain file of rows."""
+    """``pretrain``, ``baselines`` or ``train``; ``rows`` for a plain file of rows."""
     experiments: tuple[str, ...] | None
     """The tables and figures that it belongs to; None for all."""
     settings: Mapping[str, Any]
@@ -54,17 +57,21 @@ class Cell:
     log: Log | None = None
     prints: Path | None = None
     """The file of prints, not read yet."""
+    written: int = 0
+    """When ``cell.json`` was written, in nanoseconds since 1970."""
 
 
 @dataclass(frozen=True)
 class Results:
     """All that a report is made from."""
 
-    path: Path
     cells: tuple[Cell, ...]
+    """Those of the newest code first."""
     missing: tuple[Missing, ...] = ()
     unfinished: int = 0
     """Cells that were begun and have no ``cell.json`` yet."""
+    older: Mapping[str, int] = field(default_factory=dict)
+    """Cells that were left out because newer code did the same work, by the code that had made them."""
 
     @property
     def experiments(self) -> list[str]:
@@ -81,31 +88,95 @@ class Results:
         ]
 
 
-def read_results(path: str | Path) -> Results:
-    """Read a folder with ``cells``, a folder of ``*.jsonl`` files of rows, or one such file.
+def read_results(paths: str | Path | Sequence[str | Path]) -> Results:
+    """Read one or several of: a folder with ``cells``, a folder of ``*.jsonl`` files of rows, one such file.
+
+    A cell that several folders hold counts once. Of cells that differ in nothing but the code that made them, those of
+    the newest code are kept (see `Results.older`).
 
     Raises
     ------
     DatasetError
         If nothing is there, or a file does not hold what it should; the text begins with the file.
     """
-    place = Path(path)
+    given = (paths,) if isinstance(paths, (str, Path)) else paths
+    if not given:
+        raise DatasetError("expected a folder of results or a file of rows, found no name")
+    parts = [_place(place) for place in {Path(path).resolve(): Path(path) for path in given}.values()]
+    cells, older = _newest(_once(cell for part in parts for cell in part.cells))
+    missing = dict.fromkeys(each for part in parts for each in part.missing)
+    return Results(tuple(cells), tuple(missing), sum(part.unfinished for part in parts), older)
+
+
+def _place(place: Path) -> Results:
+    """What one folder or file holds."""
     unfinished = 0
     if place.is_file():
-        return Results(place, (_plain(place),))
+        return Results((_plain(place),))
     if not place.is_dir():
-        raise DatasetError(f"{path}: expected a folder of results or a file of rows, found nothing")
+        raise DatasetError(f"{place}: expected a folder of results or a file of rows, found nothing")
     if (place / "cells").is_dir():
         entries = sorted(each for each in (place / "cells").iterdir() if not each.name.startswith("."))
         folders = [each for each in entries if each.is_dir()]
-        cells = [_cell(folder) for folder in folders if (folder / "cell.json").exists()]
+        cells = [_cell(folder) for folder in folders if (folder / CELL).exists()]
         unfinished = len(folders) - len(cells)
     else:
         cells = [_plain(file) for file in sorted(place.glob("*.jsonl")) if not file.name.startswith(".")]
-    missing = _missing(place / "missing.json")
+    missing = _missing(place / MISSING)
     if not missing and not any(cell.rows for cell in cells):
-        raise DatasetError(f"{path}: expected cells/KEY/rows.jsonl or *.jsonl files of result rows, found no row")
-    return Results(place, tuple(cells), missing, unfinished)
+        raise DatasetError(f"{place}: expected cells/KEY/rows.jsonl or *.jsonl files of result rows, found no row")
+    return Results(tuple(cells), missing, unfinished)
+
+
+def _once(cells: Iterable[Cell]) -> list[Cell]:
+    """Cells of which each key is there once: a copy adds no more than the experiments that it names."""
+    found: list[Cell] = []
+    at: dict[str, int] = {}
+    for cell in cells:
+        if cell.kind == "rows":  # its key is a file's name, which says nothing
+            found.append(cell)
+        elif cell.key in at:
+            found[at[cell.key]] = _asked_by(found[at[cell.key]], cell)
+        else:
+            at[cell.key] = len(found)
+            found.append(cell)
+    return found
+
+
+_OF_NO_WORK = ("key", "code", "experiments", "classes", "joints")
+"""What ``cell.json`` says beside what was done."""
+
+
+def _newest(cells: Sequence[Cell]) -> tuple[list[Cell], dict[str, int]]:
+    """Cells without those whose work newer code did again, the newest code's first; and how many of which code went.
+
+    A code is as new as the newest ``cell.json`` that names it; of several as new, that of more cells counts as newer.
+    """
+    counts = Counter(map(_code, cells))
+    written = {code: max(each.written for each in cells if _code(each) == code) for code in counts}
+    ranked = sorted(counts, key=lambda code: (-written[code], -counts[code], code))
+    ordered = sorted(cells, key=lambda cell: ranked.index(_code(cell)))
+    kept: list[Cell] = []
+    first: dict[str, int] = {}
+    older: Counter[str] = Counter()
+    for cell in ordered:
+        done = {name: value for name, value in cell.settings.items() if name not in _OF_NO_WORK}
+        at = first.setdefault(json.dumps(done, sort_keys=True), len(kept)) if _code(cell) else len(kept)
+        if at < len(kept) and _code(kept[at]) != _code(cell):
+            kept[at] = _asked_by(kept[at], cell)
+            older[_code(cell)] += 1
+        else:
+            kept.append(cell)
+    return kept, dict(older)
+
+
+def _code(cell: Cell) -> str:
+    return str(cell.settings.get("code", ""))
+
+
+def _asked_by(cell: Cell, other: Cell) -> Cell:
+    """A cell that belongs to another's experiments too."""
+    return replace(cell, experiments=tuple(sorted({*(cell.experiments or ()), *(other.experiments or ())})))
 
 
 def _plain(file: Path) -> Cell:
@@ -113,7 +184,7 @@ def _plain(file: Path) -> Cell:
 
 
 def _cell(folder: Path) -> Cell:
-    file = folder / "cell.json"
+    file = folder / CELL
     settings = _json(file)
     if not isinstance(settings, dict):
         raise DatasetError(f"{file}: expected a JSON object, found {type(settings).__name__}")
@@ -133,6 +204,7 @@ def _cell(folder: Path) -> Cell:
         predictions=_predictions(predictions) if predictions.exists() else (),
         log=_log(log) if log.exists() else None,
         prints=prints if prints.exists() else None,
+        written=file.stat().st_mtime_ns,
     )
 
 

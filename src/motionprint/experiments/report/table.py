@@ -27,7 +27,7 @@ class Measured:
     sd: float | None
     """Of the sample; None for one value."""
     n: int
-    """Values: seeds, folds and samplings together."""
+    """Values: the folds, where there are several, each the mean of its own; else seeds and samplings together."""
     seeds: int
     folds: int
     samplings: int
@@ -101,8 +101,11 @@ class Block:
 
 
 def measure(rows: Sequence[Row], factor: float, notes: tuple[str, ...] = ()) -> Measured:
-    """The mean over rows, each a repetition of the same setting."""
-    values = [factor * float(row["value"]) for row in rows]
+    """The mean over rows, each a repetition of the same setting; over the means of folds, where there are several."""
+    folds: dict[int | None, list[float]] = {}
+    for row in rows:
+        folds.setdefault(row["fold"], []).append(factor * float(row["value"]))
+    values = [mean(each) for each in folds.values()] if len(folds) > 1 else next(iter(folds.values()))
     counts = {name: len({row[name] for row in rows}) for name in ("seed", "fold", "sampling")}
     return Measured(
         mean=mean(values),

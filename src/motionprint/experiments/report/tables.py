@@ -68,7 +68,7 @@ def make_tables(results: Results) -> list[Table]:
             rows = results.rows(lambda each, name=name: each == name)  # type: ignore[misc]
             tables += methods_by_sets(f"table-{name.removeprefix('table')}", title, rows, facts)
     tables += inpainting(results.rows(lambda each: each == "table3"), facts)
-    tables += few_labels(results.rows(lambda each: each in ("figure3", "few-labels", "few_labels")), facts)
+    tables += few_labels(results.rows(lambda each: each == "figure3"), facts)
     tables += ablations(results.rows(lambda each: each.startswith("ablation")), facts)
     for name in results.experiments:
         if name not in _KNOWN and not name.startswith("ablation"):
@@ -81,7 +81,7 @@ def make_tables(results: Results) -> list[Table]:
     ]
 
 
-_KNOWN = ("table1", "table2", "table3", "figure3", "few-labels", "few_labels")
+_KNOWN = ("table1", "table2", "table3", "figure3")
 
 
 def slug(text: str) -> str:

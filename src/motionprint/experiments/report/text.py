@@ -18,7 +18,10 @@ PUBLISHED = ("published", "published_source", "published_where", "published_chec
 """The columns of a CSV table that hold what others printed."""
 
 _DOUBTFUL = "\N{DAGGER}"
-_REPETITIONS = "Measured: mean ± standard deviation (number of values) over seeds, folds and samplings of the labels."
+_REPETITIONS = (
+    "Measured: mean ± standard deviation (number of values). With folds, over the folds, of which each has the mean of "
+    "its seeds and samplings of the labels; else over those."
+)
 
 
 def to_markdown(table: Table) -> str:
@@ -161,7 +164,7 @@ def _counts(cells: Sequence[Entry]) -> str:
     """What the numbers of values are made of."""
     found = sorted({(c.n, c.seeds, c.folds, c.samplings) for c in cells if isinstance(c, Measured)})
     parts = [
-        f"{n}: {plural(seeds, 'seed')}, {plural(folds, 'fold')}, {plural(samplings, 'sampling')}"
+        f"{n}: {f'{folds} folds of ' if folds > 1 else ''}{plural(seeds, 'seed')}, {plural(samplings, 'sampling')}"
         for n, seeds, folds, samplings in found
     ]
     return "; ".join(parts) + "."
