@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from motionprint.errors import DatasetError, SettingsError
+from motionprint.fanout import ordered
 from motionprint.prepare import prepare
 from motionprint.readers.source import Source, _opened
 
@@ -102,7 +103,8 @@ def test_amc_files_find_their_skeleton_on_a_cluster(
 
 def test_what_fails_on_a_cluster(source: Path, elsewhere: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DatasetError, match=r"^nonsense: expected the address of a Dask scheduler"):
-        monkeypatch.setattr("motionprint.fanout.ordered.__kwdefaults__", {"jobs": 1, "packages": (), "timeout": 0.5})
+        quick = {**(ordered.__kwdefaults__ or {}), "timeout": 0.5}
+        monkeypatch.setattr("motionprint.fanout.ordered.__kwdefaults__", quick)
         prepare("folder", source, tmp_path / "data", scheduler="nonsense")
     monkeypatch.undo()
     with pytest.raises(SettingsError, match="unknown unit 'furlong'"):
