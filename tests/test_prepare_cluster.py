@@ -79,6 +79,20 @@ def test_a_cluster_writes_the_same_bytes(
     assert first == second and len(first) == 19
 
 
+def test_small_classes_lose_their_label_on_a_cluster_too(
+    elsewhere: Any, make_takes: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class is small by what could be read: of six recordings five."""
+    takes = make_takes(tmp_path / "takes")
+    (takes / "wave" / "anna_0.bvh").write_text("HIERARCHY", encoding="utf-8")
+    monkeypatch.setattr("motionprint.prepare.reading.RECORDINGS", 3)
+    for scheduler in (None, elsewhere.scheduler_address):
+        out = tmp_path / f"data-{scheduler is None}"
+        summary = prepare("folder", takes, out, command="c", scheduler=scheduler, least_per_class=6)
+        assert (summary.classes, summary.unlabelled, summary.small_classes) == (2, 5, {"wave": 5})
+    assert contents(tmp_path / "data-True") == contents(tmp_path / "data-False")
+
+
 def test_amc_files_find_their_skeleton_on_a_cluster(
     elsewhere: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
