@@ -149,6 +149,7 @@ def test_python_m_motionprint_is_the_command() -> None:
         (["prepare", "synthetic", "x", "--out", "y"], "synthetic is generated and takes no SOURCE, found x"),
         (["prepare", "folder", "x", "--out", "y", "--fps", "0"], "'--fps'"),
         (["prepare", "folder", "x", "--out", "y", "--jobs", "0"], "'--jobs'"),
+        (["prepare", "folder", "x", "--out", "y", "--least-per-class", "0"], "'--least-per-class'"),
         (["pretrain", "x", "--out", "y", "--method", "magic"], "found 'magic', expected one of inpainting"),
         (["pretrain", "x", "--out", "y", "--steps", "1", "--epochs", "1"], "expected --steps or --epochs, found both"),
         (["pretrain", "x", "--out", "y", "--set", "cell"], "found 'cell', expected FIELD=VALUE"),
@@ -294,6 +295,22 @@ def test_prepare_names_the_files_that_it_cannot_read_and_leaves_them_out(
     assert lines[1] == "left out, wholly or in part: 23 of 24 recordings"
     assert len(lines) == 23 and lines[-1] == "left out: ... and 3 more, all in prepare.json"
     assert "--skip-unreadable" not in invoke("prepare", "--help").out
+
+
+def test_prepare_names_the_classes_that_are_too_small(
+    invoke: Invoke, make_takes: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    files = make_takes(tmp_path / "takes")
+    next(iter(files.glob("wave/*"))).unlink()
+    arguments = ["prepare", "folder", files, "--out", tmp_path / "data", "--quiet"]
+    result = invoke(*arguments, "--least-per-class", "6")
+    assert result.status == 0
+    assert result.out.splitlines()[1:] == [
+        "unlabelled: 5 of 17 sequences, 5 of them since their class has too few: wave (5)"
+    ]
+    assert "\nsmall_classes\n  wave  5\n" in invoke("info", tmp_path / "data").out
+    assert "unlabelled" not in invoke(*arguments, "--overwrite").out
+    assert "small_classes" not in invoke("info", tmp_path / "data").out
 
 
 def test_info_on_a_data_set(invoke: Invoke, folders: Path) -> None:

@@ -27,6 +27,7 @@ from motionprint.readers.source import Source
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 from motionprint.store import open_dataset
+from motionprint.store.describe import describe
 from motionprint.store.protocols import resolve
 
 
@@ -81,7 +82,7 @@ def test_prepare_json_explains_the_data_set(source: Path, tmp_path: Path) -> Non
         "command": "motionprint prepare folder files --out data",
         "source": str(source),
         "options": {"unit": "m", "labels": "none", "persons": "each", "allow_missing": False}
-        | dict.fromkeys(("fps", "skeleton", "up", "columns", "classes", "map_to")),
+        | dict.fromkeys(("fps", "skeleton", "up", "columns", "classes", "least_per_class", "map_to")),
         "preprocessing": {"alignment": "heading", "max_length": 35},
         "recordings": 6,
         "sequences": 6,
@@ -91,6 +92,7 @@ def test_prepare_json_explains_the_data_set(source: Path, tmp_path: Path) -> Non
         "missing": {"values": 0, "sequences": 0},
         "points_at_origin": {"points": 1, "sequences": 1, "names": ["0"]},
         "unlabelled": 6,
+        "small_classes": {},
         "other_files": {"files": 1, "kinds": {".txt": 1}, "names": ["notes.txt"]},
     }
     assert {key: recorded[key] for key in expected} == expected
@@ -452,6 +454,83 @@ def test_labels_that_a_file_holds_itself_are_kept(tmp_path):
     dataset = open_dataset(tmp_path / "data")
     assert dataset.labels == ["walk", "run"] and dataset.subjects == ["anna", "anna"]
     assert json.loads((tmp_path / "data" / "prepare.json").read_text())["unlabelled"] == 0
+
+
+def labelled_takes(folder: Path) -> Path:
+    """Three recordings of walking, two of running of which one cannot be read, one of waving, one of nothing known."""
+    folder.mkdir()
+    classes = ["walk", "walk", "walk", "run", "run", "wave", ""]
+    for number in range(7):
+        (folder / f"{number}.bvh").write_text(bvh(3, start=number) if number != 4 else "HIERARCHY")
+    rows = "".join(f"{number}.bvh,{label},{'ab'[number % 2]}\n" for number, label in enumerate(classes))
+    (folder / "labels.csv").write_text("file,label,subject\n" + rows)
+    return folder
+
+
+def test_small_classes_lose_their_label_and_stay(tmp_path: Path) -> None:
+    files = labelled_takes(tmp_path / "files")
+    summary = prepare("folder", files, tmp_path / "data", least_per_class=2)
+    whole = prepare("folder", files, tmp_path / "whole")
+    dataset, before = open_dataset(tmp_path / "data"), open_dataset(tmp_path / "whole")
+    assert before.labels == ["walk", "walk", "walk", "run", "wave", None]
+    assert dataset.labels == ["walk", "walk", "walk", None, None, None]  # one that was left out does not count
+    assert dataset.names == before.names and dataset.sha256 == before.sha256
+    assert dataset.subjects == before.subjects
+    assert (summary.classes, summary.unlabelled, summary.small_classes) == (1, 3, {"run": 1, "wave": 1})
+    assert (whole.classes, whole.unlabelled, whole.small_classes) == (3, 1, {})
+    recorded = json.loads((tmp_path / "data" / "prepare.json").read_text())
+    assert (recorded["unlabelled"], recorded["small_classes"]) == (3, {"run": 1, "wave": 1})
+    assert recorded["options"]["least_per_class"] == 2
+    found = describe(tmp_path / "data")
+    assert (found["class_names"], found["unlabelled"]) == (["walk"], 3)
+    assert found["small_classes"] == {"run": 1, "wave": 1}
+
+
+def test_a_class_of_just_enough_keeps_its_label_and_all_may_be_too_small(tmp_path: Path) -> None:
+    files = labelled_takes(tmp_path / "files")
+    assert prepare("folder", files, tmp_path / "three", least_per_class=3).classes == 1
+    assert prepare("folder", files, tmp_path / "one", least_per_class=1).small_classes == {}
+    summary = prepare("folder", files, tmp_path / "four", least_per_class=4)
+    assert (summary.classes, summary.unlabelled) == (0, 6)
+    assert open_dataset(tmp_path / "four").labels == [None] * 6
+    with pytest.raises(SettingsError, match="least_per_class: expected at least 1, found 0"):
+        prepare("folder", files, tmp_path / "none", least_per_class=0)
+    assert not (tmp_path / "none").exists()
+
+
+def test_protocols_are_made_from_the_labels_that_are_left(tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+
+    def protocols(index: pd.DataFrame) -> dict[str, list[Fold]]:
+        labelled = index["label"].notna()
+        seen.append(index["label"].fillna("none").tolist())
+        return {"own": one_fold(index, labelled.to_numpy(), ~labelled.to_numpy())}
+
+    corpus = replace(toy({"w1": GOOD, "w2": [[0.2] * 6], "r1": [[0.3] * 6]}), protocols=protocols)
+    prepare(corpus, None, tmp_path / "data", least_per_class=2)
+    assert seen == [["w", "w", "none"]]
+    [fold] = open_dataset(tmp_path / "data").protocols["own"]
+    assert (fold["train"], fold["test"]) == (["w1", "w2"], ["r1"])
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_small_classes_are_the_same_however_it_is_read(tmp_path: Path, jobs: int) -> None:
+    class Stopped(BaseException):
+        pass
+
+    def stop(done: int, total: int | None, text: str) -> None:
+        if text == "reading" and done == 5:
+            raise Stopped
+
+    files = labelled_takes(tmp_path / "files")
+    prepare("folder", files, tmp_path / "whole", least_per_class=2, command="c")
+    with pytest.raises(Stopped):
+        prepare("folder", files, tmp_path / "data", least_per_class=2, command="c", report=stop, jobs=jobs)
+    with pytest.raises(DatasetError, match="expected the same least_per_class as then"):
+        prepare("folder", files, tmp_path / "data", least_per_class=3, resume=True)
+    prepare("folder", files, tmp_path / "data", least_per_class=2, resume=True, jobs=jobs)
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (tmp_path / "data" / path.name).read_bytes(), path.name
 
 
 def test_tables_that_are_no_motion_are_named(tmp_path):

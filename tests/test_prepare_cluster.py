@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from motionprint.errors import DatasetError, SettingsError
+from motionprint.fanout import ordered
 from motionprint.prepare import prepare
 from motionprint.readers.source import Source, _opened
 
@@ -78,6 +79,20 @@ def test_a_cluster_writes_the_same_bytes(
     assert first == second and len(first) == 19
 
 
+def test_small_classes_lose_their_label_on_a_cluster_too(
+    elsewhere: Any, make_takes: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class is small by what could be read: of six recordings five."""
+    takes = make_takes(tmp_path / "takes")
+    (takes / "wave" / "anna_0.bvh").write_text("HIERARCHY", encoding="utf-8")
+    monkeypatch.setattr("motionprint.prepare.reading.RECORDINGS", 3)
+    for scheduler in (None, elsewhere.scheduler_address):
+        out = tmp_path / f"data-{scheduler is None}"
+        summary = prepare("folder", takes, out, command="c", scheduler=scheduler, least_per_class=6)
+        assert (summary.classes, summary.unlabelled, summary.small_classes) == (2, 5, {"wave": 5})
+    assert contents(tmp_path / "data-True") == contents(tmp_path / "data-False")
+
+
 def test_amc_files_find_their_skeleton_on_a_cluster(
     elsewhere: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +117,8 @@ def test_amc_files_find_their_skeleton_on_a_cluster(
 
 def test_what_fails_on_a_cluster(source: Path, elsewhere: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DatasetError, match=r"^nonsense: expected the address of a Dask scheduler"):
-        monkeypatch.setattr("motionprint.fanout.ordered.__kwdefaults__", {"jobs": 1, "packages": (), "timeout": 0.5})
+        quick = {**(ordered.__kwdefaults__ or {}), "timeout": 0.5}
+        monkeypatch.setattr("motionprint.fanout.ordered.__kwdefaults__", quick)
         prepare("folder", source, tmp_path / "data", scheduler="nonsense")
     monkeypatch.undo()
     with pytest.raises(SettingsError, match="unknown unit 'furlong'"):

@@ -60,6 +60,8 @@ def command(command_line: str, /, name: str, data: Path, out: Path, quiet: bool,
     """
     from motionprint.experiments import experiment
 
+    if options["scheduler"] is not None and options["jobs"] > 1:
+        raise click.UsageError("--scheduler takes no --jobs: its workers train")
     with progress(quiet) as report:
         outcome = experiment(name, data, out, report=report, command=command_line, **options)
     for line in outcome.missing:

@@ -43,6 +43,12 @@ def _corpora() -> list[str]:
 )
 @click.option("--classes", type=int, help="How many classes; for `hdm05`: 130 or 65.  [default: 130]")
 @click.option(
+    "--least-per-class",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Recordings of a class that has fewer than N lose their label; they stay in the data set.",
+)
+@click.option(
     "--persons",
     type=click.Choice(["each", "first", "pair"]),
     help="Several persons in a recording: a sequence each, the main actor, or two as one; else as the corpus says.",
@@ -114,6 +120,8 @@ def _print_summary(summary: Prepared) -> None:
         click.echo(f"left out: {left_out.name}: {left_out.reason}")
     if len(summary.left_out) > LISTED:
         click.echo(f"left out: ... and {len(summary.left_out) - LISTED} more, all in prepare.json")
+    if summary.small_classes:
+        click.echo(_unlabelled(summary))
     if summary.duplicates:
         click.echo(f"duplicates: {_counted(summary.duplicates, 'group')} of equal recordings (named in prepare.json)")
     for protocol, folds in summary.across.items():
@@ -126,6 +134,15 @@ def _print_summary(summary: Prepared) -> None:
         click.echo(f"passed over, no motion by content: {_counted(summary.passed_over, 'file')}: {named}")
     if summary.missing_values:
         click.echo(f"missing: {summary.missing_values} values in {summary.missing_sequences} sequences")
+
+
+def _unlabelled(summary: Prepared) -> str:
+    small = [f"{name} ({size})" for name, size in summary.small_classes.items()]
+    named = ", ".join(small[:LISTED]) + (f", ... and {len(small) - LISTED} more" if len(small) > LISTED else "")
+    return (
+        f"unlabelled: {summary.unlabelled} of {summary.sequences} sequences, {sum(summary.small_classes.values())} of "
+        f"them since their class has too few: {named}"
+    )
 
 
 def _counted(things: Sequence[object], what: str) -> str:

@@ -52,7 +52,7 @@ def cluster(
     model = (
         AgglomerativeClustering(n_clusters=clusters, linkage="ward")
         if algorithm == "ward"
-        else KMeans(n_clusters=clusters, n_init=10, random_state=seed)
+        else KMeans(n_clusters=clusters, n_init=10, random_state=seed % 2**32)
     )
     return np.asarray(model.fit_predict(np.asarray(prints, dtype=np.float64)), dtype=np.intp)
 

@@ -140,7 +140,7 @@ def plan(
     Raises
     ------
     SettingsError
-        If the experiment, a target or a method is unknown.
+        If the experiment, the preset, a target or a method is unknown, or none of the methods is of the experiment.
     DatasetError
         If nothing at hand serves the experiment.
     """
@@ -153,6 +153,7 @@ def plan(
     found = _found(data)
     cells: list[Cell] = []
     missing: list[dict[str, str]] = []
+    served: list[str] = []
     grid = Grid(preset, samplings, seeds, None if methods is None else frozenset(methods))
     for target in TARGETS:
         if targets is not None and target.name not in targets:
@@ -163,6 +164,7 @@ def plan(
                 why = f"no data set of {target.corpus} in {data}"
                 missing.append({"experiment": experiment, "what": target.name, "why": why, "where": where})
             continue
+        served.append(target.name)
         dataset = found[target.corpus]
         try:
             folds = n_folds(dataset, target.protocol)
@@ -173,6 +175,11 @@ def plan(
             continue
         for fold in range(folds):
             cells += EXPERIMENTS[experiment](grid, (target, dataset.folder.name, fold))
+    if not cells and served and methods is not None:
+        raise SettingsError(
+            f"{experiment}: expected methods that it runs on {', '.join(served)} with the preset {preset}, found "
+            f"{', '.join(methods)}"
+        )
     if not cells:
         at_hand = ", ".join(sorted(found)) or "no data set"
         chosen = "" if targets is None and methods is None else " as chosen by targets and methods"
@@ -181,6 +188,8 @@ def plan(
 
 
 def _require_known(what: str, names: Sequence[str] | None, known: Sequence[str]) -> None:
+    if names is not None and not names:
+        raise SettingsError(f"expected some {what} of {', '.join(known)}, found none")
     for name in names or ():
         if name not in known:
             raise SettingsError(f"unknown {what} {name!r}: expected some of {', '.join(known)}")
@@ -267,7 +276,7 @@ def _table2(grid: Grid, place: Place) -> Iterator[Cell]:
             once = replace(grid, samplings=1) if CLASSIFIERS[method].closed else grid
             yield from _taught(once, place, method)
     for method in STARTS if place[0].ranks else ON_FOLDS:
-        if grid.wants(method):
+        if grid.wants(method) and grid.preset in METHODS[method].presets:
             start = _pretrained(grid, place, method)
             yield start
             yield from _taught(grid, place, "softmax", start)

@@ -13,12 +13,13 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
-from motionprint.errors import DatasetError, MotionprintError
+from motionprint.errors import DatasetError, MotionprintError, SettingsError
 from motionprint.experiments.cells import Cell, cell_key, describe, done, read_cell, startable, work
 from motionprint.experiments.grids import plan
 from motionprint.fanout import ordered
 from motionprint.progress import Report
 from motionprint.store.atomic import held, replaced
+from motionprint.training.run import resolve_device
 
 __all__ = ["Outcome", "experiment"]
 
@@ -95,14 +96,20 @@ def experiment(
     Raises
     ------
     SettingsError
-        If a name is unknown.
+        If a name is unknown, the device cannot be used here, or there are ``jobs`` beside a ``scheduler``.
     DatasetError
-        If nothing at hand serves the experiment.
+        If nothing at hand serves the experiment, or ``out`` is a file.
     """
     place, results = Path(data).resolve(), Path(out).resolve()
     cells, missing = plan(
         name, place, preset=preset, samplings=samplings, seeds=seeds, targets=targets, methods=methods
     )
+    if scheduler is not None and jobs > 1:
+        raise SettingsError(f"jobs: expected none with a scheduler, whose workers train, found {jobs}")
+    if scheduler is None:
+        resolve_device(device)  # once, before anything is made; workers elsewhere may have others
+    if results.exists() and not results.is_dir():
+        raise DatasetError(f"{out}: expected a folder of results, there or to be made, found a file")
     (results / "cells").mkdir(parents=True, exist_ok=True)
     _note_missing(results / MISSING, name, missing)
     threads = max(1, (os.cpu_count() or 1) // jobs) if scheduler is None and jobs > 1 else None

@@ -20,6 +20,7 @@ from motionprint.corpora.corpus import Corpus, Options, Recording, mapped, refus
 from motionprint.corpora.folder import labels_from
 from motionprint.errors import DatasetError, SettingsError
 from motionprint.persons import HOW
+from motionprint.prepare.classes import without_small_classes
 from motionprint.prepare.kept import Kept, LeftOut, keeping, plain
 from motionprint.prepare.reading import results
 from motionprint.progress import Report
@@ -69,6 +70,8 @@ class Prepared:
     """Protocol -> for each fold how many sequences train and test."""
     unlabelled: int = 0
     """Sequences without a label."""
+    small_classes: dict[str, int] = field(default_factory=dict)
+    """Class -> how many sequences, of the classes with fewer than `least_per_class`: these have lost their label."""
     passed_over: list[str] = field(default_factory=list)
     """Files of the corpus `folder` whose endings motion shares with other things, and whose content is none."""
     across: dict[str, list[int]] = field(default_factory=dict)
@@ -88,6 +91,7 @@ def prepare(
     up: str | None = None,
     columns: str | Path | None = None,
     classes: int | None = None,
+    least_per_class: int | None = None,
     persons: str | None = None,
     map_to: str | Path | None = None,
     allow_missing: bool = False,
@@ -121,6 +125,9 @@ def prepare(
         The axis that points up; which column of a table is what (`ReadSettings`).
     classes
         How many classes, for a corpus that leaves the choice (`hdm05`: 130 or 65).
+    least_per_class
+        Sequences of a class that has fewer in the data set lose their label: they stay, and pre-training may read
+        them, but nothing is evaluated on them. None keeps every label.
     persons
         What a recording of several persons becomes: `each`, `first` or `pair`, in place of the corpus's own way
         (`motionprint.persons`).
@@ -172,13 +179,13 @@ def prepare(
         map_to=None if map_to is None else str(map_to),
         allow_missing=allow_missing,
     )
-    _check(chosen, source, options, jobs, scheduler)
+    _check(chosen, source, options, least_per_class, jobs, scheduler)
     read = [labels] if labels is not None and os.path.isfile(labels) else []
     inputs = [path for path in (source, skeleton, *read) if path is not None]
     call = command or f"motionprint.prepare.prepare({chosen.name!r}, {source and str(source)!r}, {str(out)!r})"
     with unfinished_folder(out, overwrite, inputs=inputs) as unfinished, _open(source) as opened:
         recordings = _recordings(chosen, opened, options if scheduler is None else _anywhere(options))
-        work = _work(chosen, opened, options, recordings)
+        work = _work(chosen, opened, options, recordings) | {"least_per_class": least_per_class}
         with keeping(
             unfinished, out, work, call, resume, len(recordings), report, chosen, persons or chosen.persons
         ) as kept:
@@ -190,20 +197,28 @@ def prepare(
                         report(number, len(recordings), "reading")
             kept.left_out += _refused(opened, recordings)
             kept.require_some(_label(chosen, opened), strict)
-            index = kept.writer.table()
+            index, small = without_small_classes(kept.writer.table(), least_per_class)
             protocols = {name: folds for name, folds in chosen.protocols(index).items() if folds}
             own = labels_from(opened, options) if chosen.name == "folder" and opened is not None else "corpus"
             how = labels or own
             others = _others(opened, recordings)
             unknown = [name for name in others if name.lower().endswith(AMBIGUOUS) and name not in (how, "labels.csv")]
             over = unknown if chosen.name == "folder" else []
-            summary = _summary(Path(out), chosen, recordings, kept, index, protocols, how, over)
-            record = _record(chosen, opened, options, others, summary, kept, kept.journal.note)
+            summary = _summary(Path(out), chosen, recordings, kept, index, small, protocols, how, over)
+            said = vars(options) | {"least_per_class": least_per_class}
+            record = _record(chosen, opened, said, others, summary, kept, kept.journal.note)
             kept.writer.finish(protocols, record, index)
     return summary
 
 
-def _check(corpus: Corpus, source: str | Path | None, options: Options, jobs: int, scheduler: str | None) -> None:
+def _check(
+    corpus: Corpus,
+    source: str | Path | None,
+    options: Options,
+    least_per_class: int | None,
+    jobs: int,
+    scheduler: str | None,
+) -> None:
     if source is None and corpus.needs_source:
         raise DatasetError(f"{corpus.name}: expected a source: a folder or archive with {corpus.layout}")
     told = replace(options, map_to=None, allow_missing=False)
@@ -214,6 +229,8 @@ def _check(corpus: Corpus, source: str | Path | None, options: Options, jobs: in
     if options.classes is not None and options.classes not in corpus.classes:
         known = " or ".join(map(str, corpus.classes)) or f"none, since {corpus.name} leaves no choice"
         raise SettingsError(f"classes: expected {known}, found {options.classes}")
+    if least_per_class is not None and least_per_class < 1:
+        raise SettingsError(f"least_per_class: expected at least 1, found {least_per_class}")
     if options.persons not in (None, *HOW):
         raise SettingsError(f"persons: expected one of {', '.join(HOW)}, found {options.persons!r}")
     if options.allow_missing and options.map_to is None:
@@ -230,6 +247,7 @@ def _summary(
     recordings: list[Recording],
     kept: Kept,
     index: pd.DataFrame,
+    small_classes: dict[str, int],
     protocols: Protocols,
     labels: str,
     passed_over: list[str],
@@ -254,6 +272,7 @@ def _summary(
             name: [(len(fold["train"]), len(fold["test"])) for fold in folds] for name, folds in protocols.items()
         },
         unlabelled=int(index["label"].isna().sum()),
+        small_classes=small_classes,
         passed_over=passed_over,
         across=across(index, protocols),
     )
@@ -327,7 +346,7 @@ def _preprocessing(corpus: Corpus) -> dict[str, Any]:
 def _record(
     corpus: Corpus,
     source: Source | None,
-    options: Options,
+    options: dict[str, Any],
     others: list[str],
     summary: Prepared,
     kept: Kept,
@@ -341,7 +360,7 @@ def _record(
         "command": command,
         "versions": _versions(),
         "source": None if source is None else source.label(),
-        "options": vars(options) | {"labels": summary.labels, "persons": kept.persons},
+        "options": options | {"labels": summary.labels, "persons": kept.persons},
         "preprocessing": _preprocessing(corpus),
         "recordings": summary.recordings,
         "sequences": summary.sequences,
@@ -355,6 +374,7 @@ def _record(
             "names": list(at_origin)[:_NAMED],
         },
         "unlabelled": summary.unlabelled,
+        "small_classes": summary.small_classes,
         "other_files": _other_files(others),
     }
 

@@ -78,6 +78,7 @@ def describe_dataset(dataset: MotionDataset) -> dict[str, Any]:
         "classes": int(labels.nunique()),
         "class_names": sorted(labels.dropna().unique().tolist()),
         "unlabelled": int(labels.isna().sum()),
+        **({"small_classes": small} if (small := dataset.prepare.get("small_classes")) else {}),
         "subjects": int(subjects.nunique()),
         "subject_names": sorted(subjects.dropna().unique().tolist()),
         "joints": len(dataset.skeleton),

@@ -146,7 +146,7 @@ def start(
             raise SettingsError(f"method {config['method']} is solved at once, by one process: found {world.size}")
         if report is not None:
             report(0, None, f"solving {config['method']} on {len(taught)} recordings")
-        method.solve(frames, labels, int(config["seed"]))
+        config["solved"] = dict(method.solve(frames, labels, int(config["seed"])))  # what is to be known of it, counted
     method = method.to(resolve_device(world.device(device)))
     training = TrainingSettings(**config["training"])
     crops = Crops(
