@@ -20,18 +20,12 @@ def _experiments() -> list[str]:
 
 def _words(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     """A callback for names separated by commas."""
-    if value is None:
-        return None
-    words = tuple(word.strip() for word in value.split(",") if word.strip())
-    if not words:
-        raise click.BadParameter(f"found {value!r}, expected names separated by commas", context, parameter)
-    return words
+    return None if value is None else tuple(word.strip() for word in value.split(",") if word.strip())
 
 
 @click.command(
     "experiment",
-    epilog="\b\nExample:\n  motionprint experiment table2 --data data --out results/small --jobs 2\n"
-    "  motionprint report results/small --out report",
+    epilog="\b\nExample:\n  motionprint experiment table2 --data data --out results --jobs 2 --targets mhad,nw_ucla",
 )
 @click.argument("name", callback=one_of(_experiments), metavar="table1|table2|table3|figure3|ablations")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="A folder of data set folders.")

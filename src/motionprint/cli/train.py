@@ -92,5 +92,9 @@ def command(
     told = f"{run.config['labelled']} recordings of {len(run.config['classes'])} classes"
     ended = f", {len(run.config['held_out'])} of them held out" if run.config["held_out"] else ""
     click.echo(f"{out}: {run.steps} steps on {told}{ended}")
+    for name, count in run.config.get("solved", {}).items():
+        if count:
+            click.echo(f"{name}: {count}", err=True)
     if not quiet:
-        say_counts(RecipeCounts(**run.config["counts"]), run.config["labelled"])
+        taught = run.config["labelled"] - len(run.config["held_out"])
+        say_counts(RecipeCounts(**run.config["counts"]), taught)
