@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import experiment_tables
 from motionprint.evaluation.rows import read_rows
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -401,7 +402,7 @@ def main() -> None:
         for row in read_rows(file)
     ]
     for page, found in (
-        (RESULTS, {**tables(rows), **figures(RESULTS)}),
+        (RESULTS, {**tables(rows), **figures(RESULTS), **experiment_tables.tables()}),
         (PERFORMANCE, figures(PERFORMANCE)),
         (FORMATS, figures(FORMATS)),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -34,3 +35,21 @@ def test_rows_carry_their_provenance(file: Path) -> None:
         assert row["commit"] and not row["commit"].endswith("-dirty")
         assert row["versions"]["torch"]
         assert row["transductive"] is False
+
+
+CELLS = sorted((REPOSITORY / "results" / "experiments").glob("*/cells/*/cell.json"))
+
+
+def test_cells_of_experiments_carry_their_provenance() -> None:
+    assert CELLS
+    for cell in CELLS:
+        rows = read_rows(cell.parent / "rows.jsonl")
+        assert rows, cell
+        for row in rows:
+            assert row["command"].startswith("motionprint experiment "), cell
+            assert "/" not in row["command"].replace("results/", ""), cell
+            assert row["commit"] and not row["commit"].endswith("-dirty"), cell
+            assert row["versions"]["torch"], cell
+        facts = json.loads(cell.read_text(encoding="utf-8"))
+        assert {row["transductive"] for row in rows} == {facts["transductive"]}, cell
+        assert "/" not in facts["data"]
