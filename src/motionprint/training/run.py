@@ -40,6 +40,7 @@ __all__ = [
     "beginning",
     "build_method",
     "known_settings",
+    "known_supervision",
     "load_run",
     "read_config",
     "resolve_device",
@@ -94,8 +95,11 @@ class Run:
     def changes(self) -> dict[str, Any]:
         """Settings of the method and of its training that are not the preset's and change what is learned."""
         settings, training = known_settings(str(self.config["method"]), str(self.config["preset"]))
-        standard = {**asdict(settings), **asdict(training), **asdict(SupervisionSettings())}
-        found = {**self.config["settings"], **self.config["training"], **self.config.get("supervision", {})}
+        standard = {**asdict(settings), **asdict(training)}
+        found = {**self.config["settings"], **self.config["training"]}
+        if "supervision" in self.config:
+            standard |= asdict(known_supervision(str(self.config["method"])))
+            found |= self.config["supervision"]
         usual = {("precision", "float32")}  # what "auto" is where bf16 would not be faster
         # where step sizes fall until the last step, their number is a setting like others
         free = [name for name in FREE if name != "steps" or "supervision" not in self.config]
@@ -129,6 +133,11 @@ def known_settings(method: str, preset: str) -> tuple[Any, TrainingSettings]:
     presets = SUPERVISED_PRESETS if method in CLASSIFIERS else TRAINING_PRESETS
     training = presets.get(preset, presets["small"])  # a method may have presets of its own
     return kind.presets[preset], replace(training, **{**kind.schedule, **({"steps": 0} if kind.closed else {})})
+
+
+def known_supervision(method: str) -> SupervisionSettings:
+    """What training with labels adds for a method: a closed one has nothing to end, and holds nothing out."""
+    return SupervisionSettings(validation=0.0) if CLASSIFIERS[method].closed else SupervisionSettings()
 
 
 def build_method(config: Mapping[str, Any], recipe: Recipe) -> Method:

@@ -23,7 +23,15 @@ from motionprint.store import MotionDataset
 from motionprint.training.checkpoints import State
 from motionprint.training.distributed import ALONE, World
 from motionprint.training.loop import Trainer, measured_precision
-from motionprint.training.run import CONFIG, beginning, build_method, known_settings, resolve_device, versions
+from motionprint.training.run import (
+    CONFIG,
+    beginning,
+    build_method,
+    known_settings,
+    known_supervision,
+    resolve_device,
+    versions,
+)
 from motionprint.training.settings import (
     FREE,
     Precision,
@@ -93,7 +101,7 @@ def configure(
         raise SettingsError(f"method {method} is solved at once: expected no steps, found {given['steps']}")
     parts: dict[str, Any] = {"settings": settings, "training": training}
     if method in CLASSIFIERS:
-        parts["supervision"] = SupervisionSettings()
+        parts["supervision"] = known_supervision(method)
     if recipe is None:
         parts["recipe"] = Recipe(skeleton, **(defaults or {}))
     known: list[str] = []

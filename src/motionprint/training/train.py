@@ -21,8 +21,7 @@ from motionprint.store.labelled import draw_labelled, hold_out
 from motionprint.store.protocols import resolve
 from motionprint.training.distributed import ALONE, World
 from motionprint.training.folder import train_folder
-from motionprint.training.run import Run, load_run
-from motionprint.training.settings import SupervisionSettings
+from motionprint.training.run import Run, known_supervision, load_run
 from motionprint.training.start import Lessons, configure
 
 __all__ = ["train"]
@@ -98,9 +97,8 @@ def train(
         _refuse_changed(pretrained, given, changes or {})
     given |= changes or {}
     training = opened.subset(split.train)
-    if CLASSIFIERS[name].closed:  # nothing to end: all that is labelled is used
-        given = {**given, "validation": 0.0}
-    lessons, told = _lessons(training, labels_per_class, sampling, pretrained, given, seed)
+    share = float(given.get("validation", known_supervision(name).validation))
+    lessons, told = _lessons(training, labels_per_class, sampling, pretrained, share, seed)
     facts = {"dataset": opened.name, "protocol": protocol, "fold": split.fold, **told}
     return train_folder(
         training,
@@ -179,7 +177,7 @@ def _lessons(
     labels_per_class: int | None,
     sampling: int,
     pretrained: Run | None,
-    changes: Mapping[str, Any],
+    share: float,
     seed: int,
 ) -> tuple[Lessons, dict[str, Any]]:
     """Which recordings teach and which end training, and what the configuration says of it."""
@@ -194,7 +192,6 @@ def _lessons(
     if labels_per_class is not None:
         drawn = draw_labelled(names, labels, labels_per_class, sampling)
         labelled, labels, names = labelled[drawn], labels[drawn], [names[number] for number in drawn]
-    share = SupervisionSettings(**{key: value for key, value in changes.items() if key == "validation"}).validation
     held = hold_out(names, labels, share, seed)
     kept = np.setdiff1d(np.arange(len(labelled)), held)
     numbers = np.searchsorted(classes, labels).astype(np.int64)
