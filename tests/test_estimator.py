@@ -253,7 +253,8 @@ def test_arrays_need_a_frame_rate_and_a_skeleton(given: dict[str, Any]) -> None:
     ("given", "message"),
     [
         ({"features": "G"}, "unknown features 'G': expected one of states, F, both"),
-        ({"method": "magic"}, "unknown method 'magic': expected one of inpainting"),
+        ({"method": "magic"}, "unknown method 'magic': expected one of inpainting, .*, slow_features"),
+        ({"method": "softmax"}, "unknown method 'softmax': expected one of inpainting, .*, slow_features"),
         ({"preset": "huge"}, "unknown preset 'huge': expected one of small, paper, paper-wide"),
         ({"alignment": "north"}, "unknown alignment 'north': expected one of none, heading, body"),
         ({"steps": -1}, "expected steps of at least 0, found -1"),

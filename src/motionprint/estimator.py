@@ -18,6 +18,7 @@ from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 from motionprint.store import MotionDataset
 from motionprint.training import Run, configure, load_run, save_run, train_on
+from motionprint.training.pretrain import require_unsupervised
 from motionprint.training.run import read_config
 
 __all__ = ["MotionEncoder"]
@@ -104,6 +105,7 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         changes: dict[str, Any] = {} if self.steps is None else {"steps": self.steps}
         if self.alignment is not None:
             changes["alignment"] = self.alignment
+        require_unsupervised(self.method)
         config, recipe = configure(
             sequences[0].skeleton,
             method=self.method,

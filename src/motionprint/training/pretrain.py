@@ -22,7 +22,13 @@ from motionprint.training.run import LOG, Run
 from motionprint.training.start import configure, start
 from motionprint.training.writing import batch_named, raise_for, write_while
 
-__all__ = ["pretrain", "train_on"]
+__all__ = ["pretrain", "require_unsupervised", "train_on"]
+
+
+def require_unsupervised(method: str) -> None:
+    """Refuse what is no method that learns without labels."""
+    if method not in METHODS:
+        raise SettingsError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
 
 
 def train_on(
@@ -95,8 +101,7 @@ def pretrain(
     Whatever fails, the last checkpoint is kept, and the text says so.
     """
     opened = dataset if isinstance(dataset, MotionDataset) else open_dataset(dataset)
-    if method not in METHODS:
-        raise SettingsError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
+    require_unsupervised(method)
     split = resolve(opened, protocol, fold)
     return train_folder(
         opened.subset(split.train),
