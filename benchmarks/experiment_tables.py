@@ -72,12 +72,13 @@ def tables() -> dict[str, str]:
     rows = load()
     if not rows:
         return {}
+    ablations = {"experiments ablations": _ablations(rows)} if _ablated(rows) else {}
     return {
+        **ablations,
         "experiments without labels": _without_labels(rows),
         "experiments with labels": _with_labels(rows),
         "experiments table 3": _table3(rows),
         "experiments few labels": _few_labels(rows),
-        "experiments ablations": _ablations(rows),
         "experiments folds": _folds(rows),
     }
 
@@ -237,6 +238,10 @@ def _probe(row: Row, method: str, features: str | None) -> bool:
     return kind and not row["changes"]
 
 
+def _ablated(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if "ablations" in row["cell"]["experiments"] and row["method"] == "inpainting"]
+
+
 def _ablations(rows: Sequence[Row]) -> str:
     """One change each."""
     columns = (
@@ -245,7 +250,7 @@ def _ablations(rows: Sequence[Row]) -> str:
         ("Ward on F, %", {"task": "ward", "metric": "acc", "features": "F"}, 100, 1),
         ("error, hidden, scaled", {"task": "inpaint_hidden", "metric": "rmse_scaled"}, 1, 4),
     )
-    here = [row for row in rows if "ablations" in row["cell"]["experiments"] and row["method"] == "inpainting"]
+    here = _ablated(rows)
     here = [row for row in here if row["task"] != "inpaint_hidden" or row["condition"] in ("F", "none")]
     changes = sorted({json.dumps(row["cell"]["changes"], sort_keys=True) for row in here}, key=lambda c: (c != "{}", c))
     lines = []
