@@ -103,7 +103,15 @@ def train(
     return train_folder(
         training,
         out,
-        lambda wanted: _configured(opened, name, preset, {**given, **wanted}, seed, recipe, told),
+        lambda wanted: configure(
+            opened.skeleton,
+            method=name,
+            preset=preset,
+            changes=wanted,
+            defaults=opened.defaults,
+            seed=seed,
+            recipe=recipe,
+        ),
         changes=given,
         facts=facts,
         lessons=lessons,
@@ -139,27 +147,6 @@ def _what(
     names = [field.name for field in fields(Softmax.Settings)]
     settings = {name: value for name, value in pretrained.config["settings"].items() if name in names}
     return "softmax", str(pretrained.config["preset"]), pretrained.recipe, settings
-
-
-def _configured(
-    opened: MotionDataset,
-    method: str,
-    preset: str,
-    changes: Mapping[str, Any],
-    seed: int,
-    recipe: Recipe | None,
-    told: Mapping[str, Any],
-) -> tuple[dict[str, Any], Recipe]:
-    config, recipe = configure(
-        opened.skeleton,
-        method=method,
-        preset=preset,
-        changes=changes,
-        defaults=opened.defaults,
-        seed=seed,
-        recipe=recipe,
-    )
-    return {**config, **told}, recipe
 
 
 def _refuse_changed(pretrained: Run, sizes: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
