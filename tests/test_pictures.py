@@ -13,8 +13,9 @@ import pytest
 
 from motionprint.corpora.synthetic import _perform
 from motionprint.errors import SettingsError
-from motionprint.pictures import _seen, inpainting_strip, label_curve
-from motionprint.skeleton import SKELETONS
+from motionprint.pictures import _seen, inpainting_strip, label_curve, motion_strips
+from motionprint.sequence import SkeletonSequence
+from motionprint.skeleton import SKELETONS, Skeleton
 
 CMU31 = SKELETONS["cmu31"]
 LEFT_ARM = list(CMU31.body_parts[0])
@@ -180,3 +181,31 @@ def test_rows_that_make_no_curve_are_refused(rows: list[dict[str, Any]], message
         label_curve(rows, tmp_path / "curve.png")
     with pytest.raises(SettingsError, match=r"curve\.gif: expected a picture's name"):
         label_curve(rows, tmp_path / "curve.gif")
+
+
+def test_rows_of_recordings_of_two_skeletons(tmp_path: Path) -> None:
+    one = SkeletonSequence(np.random.default_rng(0).normal(size=(9, 3, 3)), fps=30, skeleton=_chain(3), name="one")
+    positions = np.random.default_rng(1).normal(size=(1, 4, 3))
+    positions[0, 2] = np.nan
+    two = SkeletonSequence(positions, fps=30, skeleton=_chain(4), name="two")
+    motion_strips([one, two], tmp_path / "rows.svg", title="found", texts=["query", "first hit"])
+    text = (tmp_path / "rows.svg").read_text(encoding="utf-8")
+    assert text.count('id="LineCollection_') == 8 + 1
+    motion_strips([one], tmp_path / "again.png")
+    first = (tmp_path / "again.png").read_bytes()
+    motion_strips([one], tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == first
+
+
+def test_rows_need_recordings_and_texts(tmp_path: Path) -> None:
+    one = SkeletonSequence(np.zeros((2, 3, 3)), fps=30, skeleton=_chain(3), name="one")
+    for sequences, texts in (([], None), ([one], ["a", "b"])):
+        with pytest.raises(SettingsError, match="expected"):
+            motion_strips(sequences, tmp_path / "rows.png", texts=texts)
+    lost = SkeletonSequence(np.full((2, 3, 3), np.nan), fps=30, skeleton=_chain(3), name="lost")
+    with pytest.raises(SettingsError, match="lost: picture: expected positions to draw"):
+        motion_strips([lost], tmp_path / "rows.png")
+
+
+def _chain(joints: int) -> Skeleton:
+    return Skeleton.from_tree([f"j{number}" for number in range(joints)], [-1, *range(joints - 1)])

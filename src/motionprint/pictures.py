@@ -6,7 +6,7 @@ of Okabe and Ito (2008), which people with colour vision deficiencies can tell a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from motionprint.errors import SettingsError
 from motionprint.preprocessing.space import rotation_to_front
+from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "inpainting_strip", "label_curve"]
+__all__ = ["FORMATS", "inpainting_strip", "label_curve", "motion_strips"]
 
 FORMATS = (".png", ".svg", ".pdf")
 """The endings that a picture's name may have."""
@@ -115,6 +116,80 @@ def inpainting_strip(
     rows[0].text(low[0] + 0.04, low[1] + 0.3, "0.5 m", fontsize=7, color=_TEXT, rotation=90, va="center")
     _legend(figure)
     _save(figure, path)
+
+
+def motion_strips(
+    sequences: Sequence[SkeletonSequence],
+    path: str | Path,
+    *,
+    texts: Sequence[str] | None = None,
+    title: str = "",
+    columns: int = 8,
+) -> None:
+    """Draw recordings as rows of figures over time, one row each: a query and what was found, or a group.
+
+    Each body is seen from its front, turned a little, at the moments evenly spaced from its first frame to its last.
+    Rows may be of different skeletons, and have a scale each: the tallest figure fills its row.
+
+    Parameters
+    ----------
+    sequences
+        One for each row; missing joints are left out.
+    path
+        Ends in .png, .svg or .pdf. An existing file is replaced.
+    texts
+        What stands beside each row; its name without.
+    title
+        Stands above the figures.
+    columns
+        Moments to show of each.
+
+    Raises
+    ------
+    SettingsError
+        If nothing is there to draw, texts and sequences differ in number, or the ending is unknown.
+    """
+    _check_ending(path)
+    if not sequences or columns < 1 or any(len(sequence) == 0 for sequence in sequences):
+        raise SettingsError(f"picture: expected sequences with frames and columns, found {len(sequences)}, {columns}")
+    names = [sequence.name for sequence in sequences] if texts is None else list(texts)
+    if len(names) != len(sequences):
+        raise SettingsError(f"picture: expected a text a row, found {len(names)} for {len(sequences)}")
+    from matplotlib.figure import Figure
+
+    width, label, height, top = 10.0, 2.0, 1.15, 0.42 if title else 0.1  # inches
+    total = top + height * len(sequences) + 0.05
+    figure = Figure(figsize=(width, total), dpi=160, facecolor="white")
+    for row, (sequence, name) in enumerate(zip(sequences, names, strict=True)):
+        base = (total - top - height * (row + 1)) / total
+        ax = figure.add_axes((label / width, base, 1 - (label + 0.1) / width, height / total))
+        ax.set_axis_off()
+        _strip(ax, sequence, columns, (width - label - 0.1) / height)
+        figure.text(0.12 / width, base + height / total / 2, name, fontsize=8, color=_TEXT, va="center", wrap=True)
+    if title:
+        figure.text(0.12 / width, 1 - 0.13 / total, title, fontsize=11, color="black", va="top")
+    _save(figure, path)
+
+
+def _strip(ax: Axes, sequence: SkeletonSequence, columns: int, aspect: float) -> None:
+    """One recording as figures side by side, in axes that are ``aspect`` times as wide as high."""
+    seen, _ = _seen(sequence.positions, sequence.positions, sequence.skeleton)
+    shown = np.unique(np.linspace(0, len(seen) - 1, columns).round().astype(int))
+    figures = seen[shown]  # (columns, J, 2)
+    there = figures[np.isfinite(figures).all(axis=2)]
+    if not len(there):
+        raise SettingsError(f"{sequence.name}: picture: expected positions to draw, found only missing values")
+    low, high = there[:, 1].min(), there[:, 1].max()
+    tall = 1.12 * max(float(high - low), 1e-3)
+    spacing = aspect * tall / columns
+    centres = np.array([np.nanmean(each[:, 0]) if np.isfinite(each[:, 0]).any() else 0.0 for each in figures])
+    ax.set_xlim(-0.5 * spacing, (columns - 0.5) * spacing)
+    ax.set_ylim(low - 0.06 * tall, low + 0.94 * tall)
+    ax.plot([-0.5 * spacing, (columns - 0.5) * spacing], [low] * 2, color="#E4E4E4", linewidth=0.8, zorder=0)
+    everything = np.ones(len(sequence.skeleton), bool)
+    for column, (joints, centre) in enumerate(zip(figures, centres, strict=True)):
+        joints = joints + np.array([column * spacing - centre, 0.0])
+        _bones(ax, joints, sequence.skeleton.parents, everything, _BODY, linewidth=1.4)
 
 
 def _seen(original: Floats, inpainted: Floats, skeleton: Skeleton) -> tuple[Floats, Floats]:
