@@ -29,6 +29,7 @@ COMMANDS = {
     "train": "Train a supervised method, or fine-tune a pre-trained encoder, on labelled recordings.",
     "embed": "Turn recordings into prints, one vector each.",
     "evaluate": "Measure prints on a protocol, beside raw coordinates and an untrained encoder.",
+    "label": "Label the rest of a data set from a few labels, and say which to add.",
     "experiment": "Run a table or a figure of the paper on the data at hand.",
     "report": "Turn result rows into tables and figures, beside what was published.",
     "export": "Write the encoder of a run as a file that runs without motionprint.",
