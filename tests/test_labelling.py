@@ -157,6 +157,7 @@ def test_an_accuracy_is_said_from_enough_labels_on_with_wilsons_interval() -> No
     checked = cross_validate(scores, truth)
     assert checked is not None
     assert (checked.correct, checked.tested, checked.accuracy) == (9, 10, 0.9)
+    assert cross_validate(scores, truth, single=5).accuracy == 9 / 15  # type: ignore[union-attr]
     assert (round(checked.low, 4), round(checked.high, 4)) == (0.5958, 0.9821)  # Wilson 1927, n = 10, p = 0.9
 
 

@@ -38,10 +38,10 @@ __all__ = [
 
 NEIGHBOURS = 5
 """Of a print in the graph, itself among them."""
-ALPHA = 0.9
+ALPHA = 0.8
 """How much of a print's label comes from its neighbours."""
-SPREAD_WEIGHT = 0.2
-"""What a spread label that is certain weighs, where a given one weighs 1."""
+SPREAD_WEIGHT = 0.05
+"""What a spread label weighs, where a given one weighs 1, times the square of its share of all labels that reach it."""
 REGULARISATION = 1.0
 """C of the logistic regression."""
 TOLERANCE = 1e-4
@@ -51,10 +51,10 @@ FOLDS = 5
 """Of cross-validation."""
 ENOUGH = 10
 """Labels that must have been held out in turn before an accuracy is said."""
-USUAL_TEMPERATURE = 2.0
+USUAL_TEMPERATURE = 3.0
 """The temperature without a label to fit it to."""
-USUAL_WEIGHT = 4.0
-"""How many labels' worth of doubt speaks for the usual temperature: the weight of its squared distance in log2."""
+USUAL_WEIGHT = 1.0
+"""What speaks for the usual temperature beside the labels: the weight of the squared distance from it in octaves."""
 
 Known = npt.NDArray[np.intp]
 """(N,) the class number of each print, -1 where it has no label."""
@@ -95,8 +95,10 @@ class CrossValidated:
     """How many labels were found when each was held out in turn."""
 
     tested: int
-    """Labels that were held out: those of classes with two or more."""
+    """Given labels: held out in turn, but for a class's only one."""
     correct: int
+    """How many were found. A class's only label counts as not found, as if it had not been given: that is what there is
+    to know of classes without any label yet."""
     accuracy: float
     low: float
     high: float
@@ -123,7 +125,7 @@ def learn(prints: Prints, known: Known) -> Learned:
     spreading = LabelSpreading(kernel=lambda *_: prints.graph, alpha=ALPHA, max_iter=1000)
     spread = spreading.fit(prints.unit, known).label_distributions_  # (N, K), zero where no label reaches
     taught = np.where(known >= 0, known, spread.argmax(axis=1))
-    weights = np.where(known >= 0, 1.0, SPREAD_WEIGHT * spread.max(axis=1))
+    weights = np.where(known >= 0, 1.0, SPREAD_WEIGHT * spread.max(axis=1) ** 2)
     reached = weights > 0
     model = LogisticRegression(C=REGULARISATION, tol=TOLERANCE, max_iter=MAX_ITERATIONS)
     return Learned(model.fit(prints.scaled[reached], taught[reached], sample_weight=weights[reached]))
@@ -153,15 +155,19 @@ def held_out_scores(prints: Prints, known: Known, seed: int) -> tuple[Scores, Kn
     return found[testable], testable
 
 
-def cross_validate(scores: Scores, truth: Known) -> CrossValidated | None:
-    """How many of held out labels (n,) have the largest score; None where there are too few to say."""
+def cross_validate(scores: Scores, truth: Known, single: int = 0) -> CrossValidated | None:
+    """How many of held out labels (n,) have the largest score; None where there are too few to say.
+
+    ``single`` labels more are the only ones of their classes, and could not be held out.
+    """
     from scipy.stats import binomtest
 
     if len(truth) < ENOUGH:
         return None
     correct = int((scores.argmax(axis=1) == truth).sum())
-    interval = binomtest(correct, len(truth)).proportion_ci(0.95, method="wilson")
-    return CrossValidated(len(truth), correct, correct / len(truth), float(interval.low), float(interval.high))
+    tested = len(truth) + single
+    interval = binomtest(correct, tested).proportion_ci(0.95, method="wilson")
+    return CrossValidated(tested, correct, correct / tested, float(interval.low), float(interval.high))
 
 
 def temperature(scores: Scores, truth: Known) -> float:

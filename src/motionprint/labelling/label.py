@@ -173,7 +173,7 @@ def _labelled(
     divisor, checked = None, None
     if len(classes) > 1:
         held_out, testable = held_out_scores(prints, known, seed)
-        checked = cross_validate(held_out, known[testable])
+        checked = cross_validate(held_out, known[testable], int((known >= 0).sum()) - len(testable))
         divisor = temperature(held_out, known[testable])
         chances = probabilities(learn(prints, known).scores(prints.scaled), divisor)
     chosen = suggest(prints, known, chances, suggestions, seed)
