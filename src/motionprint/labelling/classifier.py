@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionprint.evaluation.probes import Scaler, require_finite, unit_vectors
+from motionprint.progress import Report
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
@@ -131,7 +132,7 @@ def learn(prints: Prints, known: Known) -> Learned:
     return Learned(model.fit(prints.scaled[reached], taught[reached], sample_weight=weights[reached]))
 
 
-def held_out_scores(prints: Prints, known: Known, seed: int) -> tuple[Scores, Known]:
+def held_out_scores(prints: Prints, known: Known, seed: int, report: Report | None = None) -> tuple[Scores, Known]:
     """(n, K) the scores of labelled prints by classifiers that were not told their labels, and which prints these are.
 
     A class's only label is never held out: without it the class would not be known.
@@ -148,10 +149,12 @@ def held_out_scores(prints: Prints, known: Known, seed: int) -> tuple[Scores, Kn
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         parts = [held for _, held in folds.split(np.zeros(len(testable)), known[testable])]
-    for held in (testable[part] for part in parts):
+    for done, held in enumerate((testable[part] for part in parts), start=1):
         told = known.copy()
         told[held] = -1
         found[held] = learn(prints, told).scores(prints.scaled[held])
+        if report is not None:
+            report(done, len(parts), "learning")
     return found[testable], testable
 
 

@@ -144,7 +144,7 @@ def label(
             raise DatasetError(f"{where}: expected sequences without a label, found one for each of {len(dataset)}")
         known = np.array([classes.index(given[name]) if name in given else -1 for name in dataset.names], dtype=np.intp)
         prints = Prints.of(encode(run, dataset, features, report))
-        result = _labelled(dataset, prints, known, tuple(classes), suggestions, min_confidence, seed)
+        result = _labelled(dataset, prints, known, tuple(classes), suggestions, min_confidence, seed, report)
         if unfinished is not None:
             _write(result, unfinished, suggestions > 0)
     return result
@@ -168,11 +168,12 @@ def _labelled(
     suggestions: int,
     min_confidence: float,
     seed: int,
+    report: Report | None,
 ) -> Labelled:
     chances: Scores | None = None
     divisor, checked = None, None
     if len(classes) > 1:
-        held_out, testable = held_out_scores(prints, known, seed)
+        held_out, testable = held_out_scores(prints, known, seed, report)
         checked = cross_validate(held_out, known[testable], int((known >= 0).sum()) - len(testable))
         divisor = temperature(held_out, known[testable])
         chances = probabilities(learn(prints, known).scores(prints.scaled), divisor)
