@@ -24,6 +24,7 @@ from motionprint.labelling.classifier import (
     probabilities,
     temperature,
 )
+from motionprint.labelling.given import Given
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS
 from motionprint.store import MotionDataset, open_dataset, write_dataset
@@ -295,12 +296,12 @@ def _table(folder: Path, text: str) -> Path:
     ],
 )
 def test_labels_are_read(tmp_path: Path, dataset: MotionDataset, text: str) -> None:
-    assert read_labels(_table(tmp_path, text), dataset) == {"kick0": "kick", "wave3": "wave"}
+    assert read_labels(_table(tmp_path, text), dataset).labels == {"kick0": "kick", "wave3": "wave"}
 
 
 @pytest.mark.parametrize("text", ["", "name,label\n", "name,label\nkick0,\n"])
 def test_a_table_may_give_no_label(tmp_path: Path, dataset: MotionDataset, text: str) -> None:
-    assert read_labels(_table(tmp_path, text), dataset) == {}
+    assert read_labels(_table(tmp_path, text), dataset) == Given({}, 0)
 
 
 @pytest.mark.parametrize(
@@ -342,9 +343,9 @@ def test_segments_are_told_apart_by_their_times(tmp_path: Path) -> None:
     second = replace(_recording(0, 1), name="kick0[1-]", source=first.source, extra={"start": 1.0, "end": None})
     cut = write_dataset(tmp_path / "cut", [first, second])
     head = "file,start,end,label\n"
-    found = read_labels(_table(tmp_path, head + "takes/kick0.json,0.00,1.001,a\ntakes/kick0.json,1,,b\n"), cut)
+    found = read_labels(_table(tmp_path, head + "takes/kick0.json,0.00,1.001,a\ntakes/kick0.json,1,,b\n"), cut).labels
     assert found == {"kick0[0-1]": "a", "kick0[1-]": "b"}
-    assert read_labels(_table(tmp_path, head + "takes/kick0.json,,,a\n"), cut) == dict.fromkeys(cut.names, "a")
+    assert read_labels(_table(tmp_path, head + "takes/kick0.json,,,a\n"), cut).labels == dict.fromkeys(cut.names, "a")
     with pytest.raises(
         DatasetError, match=r"some.csv:2: expected a segment of .*cut, found takes/kick0.json from 5 to 6 s"
     ):
@@ -379,7 +380,9 @@ def test_the_table_says_what_the_library_says_and_can_be_read_again(
     assert sorted(int(row["suggested"]) for row in rows if row["suggested"]) == [1, 2, 3, 4]
     # proposals are not taken for labels that somebody gave
     given = {name: each for name, each in zip(dataset.names, dataset.labels, strict=True) if each}
-    assert read_labels(out, dataset) == given
+    again = read_labels(out, dataset)
+    assert again == Given(given, found.predicted)
+    assert label(run, dataset, out).passed_over == found.predicted > 0
     with pytest.raises(DatasetError, match="exists; --overwrite replaces it"):
         label(run, dataset, None, out)
     label(run, dataset, None, out, overwrite=True)
@@ -468,6 +471,8 @@ def test_the_command_says_what_was_done(
         f"cross-validation: {checked.correct} of 12 given labels found, {100 * checked.accuracy:.1f} % "
         f"({100 * checked.low:.1f} to {100 * checked.high:.1f} %)",
     ]
+    done = _invoke(capsys, "label", run_folder, dataset.folder, "--labels", out, "--out", tmp_path / "again.csv")
+    assert done.err == f"{out}: 12 labels not taken: they do not say true under given\n"
 
 
 def test_the_command_fails_in_one_line(

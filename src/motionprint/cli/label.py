@@ -83,6 +83,8 @@ def command(
         )
     told = f"{found.given} labels given of {len(found.classes)} classes"
     click.echo(f"{out}: {told}, {found.predicted} predicted, {found.abstained} left without")
+    if found.passed_over:
+        click.echo(f"{labels}: {found.passed_over} labels not taken: they do not say true under given", err=True)
     if checked := found.cross_validated:
         click.echo(
             f"cross-validation: {checked.correct} of {checked.tested} given labels found, "

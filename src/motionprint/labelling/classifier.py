@@ -77,7 +77,7 @@ class Prints:
 
     @classmethod
     def of(cls, prints: npt.NDArray[np.floating[Any]]) -> Prints:
-        """Prints (N, R), N of 2 at least; DatasetError where one is not finite."""
+        """Prints (N, R); DatasetError where one is not finite."""
         from sklearn.neighbors import NearestNeighbors
 
         require_finite(prints, "the data set's")

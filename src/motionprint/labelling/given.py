@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from motionprint.corpora.tables import Row, read_table
@@ -11,13 +12,23 @@ from motionprint.errors import DatasetError
 from motionprint.readers.source import Source
 from motionprint.store import MotionDataset
 
-__all__ = ["read_labels"]
+__all__ = ["Given", "check_labels", "read_labels"]
 
 _TIME = 0.005
 """Seconds by which a segment's times may differ from the data set's: tables are often written with two decimals."""
 
 
-def read_labels(path: str | Path, dataset: MotionDataset) -> dict[str, str]:
+@dataclass(frozen=True)
+class Given:
+    """The labels of a table."""
+
+    labels: dict[str, str]
+    """Label by the name of a sequence."""
+    proposals: int
+    """Rows with a label that nobody gave: those that do not say ``true`` under ``given``."""
+
+
+def read_labels(path: str | Path, dataset: MotionDataset) -> Given:
     """The labels of a CSV table by the names of a data set's sequences; rows without a label give none.
 
     A row names a sequence under ``name``, or under ``file`` all sequences of a source: those of the segment from
@@ -39,21 +50,25 @@ def read_labels(path: str | Path, dataset: MotionDataset) -> dict[str, str]:
         table = read_table(source, source.names()[0], "a CSV file of labels")
     columns = [column for column in table.columns if column]
     if not columns:
-        return {}
+        return Given({}, 0)
     if not {"name", "file"} & set(columns) or "label" not in columns or len(set(columns)) != len(columns):
         raise DatasetError(f"{path}:1: expected the columns name (or file) and label; found {', '.join(columns)}")
     found: dict[str, tuple[str, str]] = {}  # name -> label, and the row that said so
+    proposals = 0
     meant = _Meant(dataset)
     for row in table.rows:
         names = list(meant(row))
         label = row.cells["label"]
-        if label is None or (row.cells.get("given") or "true").lower() != "true":
+        if label is None:
+            continue
+        if "given" in columns and (row.cells["given"] or "").lower() != "true":
+            proposals += 1
             continue
         for name in names:
             before, at = found.setdefault(name, (label, row.at))
             if before != label:
                 raise DatasetError(f"{row.at}: expected one label for {name}, found {label!r} and in {at} {before!r}")
-    return {name: label for name, (label, _) in found.items()}
+    return Given({name: label for name, (label, _) in found.items()}, proposals)
 
 
 class _Meant:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from motionprint.labelling.classifier import (
     probabilities,
     temperature,
 )
-from motionprint.labelling.given import check_labels, read_labels
+from motionprint.labelling.given import Given, check_labels, read_labels
 from motionprint.labelling.suggest import suggest
 from motionprint.progress import Report
 from motionprint.store import MotionDataset, open_dataset
@@ -69,6 +69,8 @@ class Labelled:
     """By what scores were divided; None where nothing could be learned."""
     cross_validated: CrossValidated | None
     """How many given labels were found when held out in turn; None where there are not enough."""
+    passed_over: int
+    """Labels of the table that were not taken, as they do not say ``true`` under ``given``."""
 
     @property
     def given(self) -> int:
@@ -131,7 +133,8 @@ def label(
     with ExitStack() as stack:
         unfinished = None if out is None else stack.enter_context(new_file(out, overwrite=overwrite))
         dataset = dataset if isinstance(dataset, MotionDataset) else open_dataset(dataset)
-        given = _given(labels, dataset)
+        read = _given(labels, dataset)
+        given = read.labels
         where = labels if isinstance(labels, (str, Path)) else dataset.folder
         classes = sorted(set(given.values()))
         if len(classes) < 2 and not suggestions:
@@ -145,19 +148,20 @@ def label(
         known = np.array([classes.index(given[name]) if name in given else -1 for name in dataset.names], dtype=np.intp)
         prints = Prints.of(encode(run, dataset, features, report))
         result = _labelled(dataset, prints, known, tuple(classes), suggestions, min_confidence, seed, report)
+        result = replace(result, passed_over=read.proposals)
         if unfinished is not None:
             _write(result, unfinished, suggestions > 0)
     return result
 
 
-def _given(labels: Mapping[str, str] | str | Path | None, dataset: MotionDataset) -> dict[str, str]:
+def _given(labels: Mapping[str, str] | str | Path | None, dataset: MotionDataset) -> Given:
     if labels is None:
         own = zip(dataset.names, dataset.labels, strict=True)
-        return {name: each for name, each in own if each is not None}
+        return Given({name: each for name, each in own if each is not None}, 0)
     if isinstance(labels, (str, Path)):
         return read_labels(labels, dataset)
     check_labels(labels, dataset)
-    return dict(labels)
+    return Given(dict(labels), 0)
 
 
 def _labelled(
@@ -190,7 +194,7 @@ def _labelled(
             likely, less, second = float(chances[number, first]), float(chances[number, next_]), classes[next_]
             best = classes[first] if likely >= min_confidence else None
         proposals.append(Proposal(name, str(source), best, likely, bool(told), second, less, places.get(number)))
-    return Labelled(tuple(proposals), classes, divisor, checked)
+    return Labelled(tuple(proposals), classes, divisor, checked, 0)
 
 
 def _write(result: Labelled, file: Path, suggested: bool) -> None:
