@@ -1,4 +1,4 @@
-"""Data of the viewer's page, made of numpy arrays alone as docs/viewer.md says, so that tests of the page need no packer.
+"""Data of the viewer's page, made of numpy arrays alone as docs/viewer.md says.
 
 Written on its own, not by the package: what the page reads is tested against the description of the format.
 """
@@ -18,7 +18,19 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating[Any]]
 Mask = npt.NDArray[np.bool_]
 
-JOINTS = ("Hips", "Spine", "Head", "LeftArm", "LeftHand", "RightArm", "RightHand", "LeftLeg", "LeftFoot", "RightLeg", "RightFoot")
+JOINTS = (
+    "Hips",
+    "Spine",
+    "Head",
+    "LeftArm",
+    "LeftHand",
+    "RightArm",
+    "RightHand",
+    "LeftLeg",
+    "LeftFoot",
+    "RightLeg",
+    "RightFoot",
+)
 PARENTS = (-1, 0, 1, 1, 3, 1, 5, 0, 7, 0, 9)
 REST = np.array(
     [
@@ -59,7 +71,10 @@ def motion(action: int, frames: int, seed: int) -> npt.NDArray[np.float64]:
     else:
         angle = np.linspace(0, np.pi, frames)[:, None]
         x, z = positions[..., 0].copy(), positions[..., 2].copy()
-        positions[..., 0], positions[..., 2] = np.cos(angle) * x + np.sin(angle) * z, np.cos(angle) * z - np.sin(angle) * x
+        positions[..., 0], positions[..., 2] = (
+            np.cos(angle) * x + np.sin(angle) * z,
+            np.cos(angle) * z - np.sin(angle) * x,
+        )
     return positions
 
 
@@ -98,7 +113,10 @@ def payload(count: int = 60, *, seed: int = 0, neighbours: int = 5, **changes: A
     rng = np.random.default_rng(seed)
     actions = [number % len(ACTIONS) for number in range(count)]
     lengths = [20 + number % 11 for number in range(count)]
-    motions = [millimetres(motion(action, length, number)) for number, (action, length) in enumerate(zip(actions, lengths, strict=True))]
+    motions = [
+        millimetres(motion(action, length, number))
+        for number, (action, length) in enumerate(zip(actions, lengths, strict=True))
+    ]
     missing = {}
     if count > 5:
         motions[5][:10, 4] = -32768
@@ -137,7 +155,10 @@ def payload(count: int = 60, *, seed: int = 0, neighbours: int = 5, **changes: A
         "colours": [
             {"name": "label", "values": list(ACTIONS), "codes": actions},
             {"name": "subject", "values": list(PEOPLE), "codes": [number % 3 for number in range(count)]},
-            {"name": "confidence", "numbers": [round(number / count, 3) if number % 7 else None for number in range(count)]},
+            {
+                "name": "confidence",
+                "numbers": [round(number / count, 3) if number % 7 else None for number in range(count)],
+            },
         ],
         "map": {"kind": "PCA", "of": "coordinates", "x": points[:, 0].tolist(), "y": points[:, 1].tolist()},
         "neighbours": {

@@ -104,6 +104,10 @@ async function readFrames(meta) {
   meta.items.offset.forEach((offset, item) => {
     const end = offset + meta.items.length[item] * meta.skeletons[meta.items.skeleton[item]].joints.length * 3;
     need(end <= values, `item ${item}: expected its motion to end at value ${values} at most, found ${end}`);
+    const mask = meta.missing?.[item];
+    if (mask === undefined) return;
+    const points = (end - offset) / 3, bits = 8 * bytesOf(mask, `item ${item}: missing`).length;
+    need(bits >= points, `item ${item}: expected ${points} bits of what is missing, found ${bits}`);
   });
   return planes;
 }
@@ -298,7 +302,7 @@ function setColour(number) {
 
 // ---- map: where points are ------------------------------------------------------------------------------------------
 
-const map = { canvas: null, width: 0, height: 0, ratio: 1, fit: 1, bounds: null, order: new Int32Array(), lit: new Uint8Array() };
+const map = { canvas: null, width: 0, height: 0, ratio: 1, fit: 1, bounds: null, order: new Int32Array(), lit: new Uint8Array(), codes: new Uint16Array() };
 
 function measureMap() {
   const { x, y } = meta.map;
@@ -315,7 +319,7 @@ function sizeMap() {
   map.height = Math.max(box.height, 1);
   map.canvas.width = Math.round(map.width * map.ratio);
   map.canvas.height = Math.round(map.height * map.ratio);
-  const margin = 22;
+  const margin = map.width < 500 ? 12 : 22;
   const span = ([low, high]) => high - low || 1;
   map.fit = Math.min((map.width - 2 * margin) / span(map.bounds.x), (map.height - 2 * margin) / span(map.bounds.y));
   draw("map");
@@ -358,6 +362,7 @@ function arrangePoints() {
     (inside ? lit : dimmed).push(item);
   }
   map.order = Int32Array.from([...dimmed, ...lit]);
+  map.codes = Uint16Array.from({ length: count }, (_, item) => palette.code(item));
   draw("map");
 }
 
@@ -414,41 +419,62 @@ function endLasso() {
 
 // ---- map: drawing ---------------------------------------------------------------------------------------------------
 
-const pointRadius = () => (count > 4000 ? 3.2 : count > 1000 ? 4.2 : 5.5) * Math.min(1.8, Math.max(1, state.map.scale ** 0.25));
+const pointRadius = () => (count > 4000 ? 3.2 : count > 1000 ? 4.2 : 5.5) * (map.width < 500 ? 0.8 : 1) * Math.min(1.8, Math.max(1, state.map.scale ** 0.25));
 
-/** Every sign once, side by side, so that a point is one copy of pixels. */
-let atlas = { key: "" };
-function pointAtlas(radius) {
-  const key = [radius.toFixed(2), map.ratio, palette.signs.map((sign) => sign.shape + colourOf(sign.hue)).join(), ink.card].join();
-  if (atlas.key === key) return atlas;
+/**
+ * What points are drawn with: pixels of the map with a margin all around, and each sign as a stamp of pixels.
+ *
+ * Ten thousand stamps are written in about two milliseconds; as many drawImage calls take thirty times as long where
+ * no graphics card helps.
+ */
+let sheet = { key: "" };
+function pointSheet(radius) {
+  const { width, height } = map.canvas;
+  const key = [radius.toFixed(2), map.ratio, width, height, ink.dim, ink.outline, palette.signs.map((sign) => sign.shape + colourOf(sign.hue))].join();
+  if (sheet.key === key) return sheet;
   const cell = 2 * Math.ceil(radius * map.ratio * 1.5) + 2;
   const canvas = make("canvas", { width: cell * (palette.signs.length + 1), height: cell });
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   palette.signs.forEach((sign, number) => paintSign(context, sign, (number + 0.5) * cell, cell / 2, radius * map.ratio));
-  context.fillStyle = ink.dim;
+  context.fillStyle = ink.dim; // the last: a point that is dimmed
   tracePath(context, "circle", (palette.signs.length + 0.5) * cell, cell / 2, radius * map.ratio * 0.6);
   context.globalAlpha = 0.7;
   context.fill();
-  const codes = new Uint16Array(count);
-  for (let item = 0; item < count; item++) codes[item] = palette.code(item);
-  atlas = { key, canvas, cell, dimmed: palette.signs.length };
-  return atlas;
+  const image = new ImageData(width + 2 * cell, height + 2 * cell);
+  const stamps = Array.from({ length: palette.signs.length + 1 }, (_, number) => {
+    const colours = new Uint32Array(context.getImageData(number * cell, 0, cell, cell).data.buffer);
+    const seen = [...colours.keys()].filter((at) => colours[at] >>> 24 > 4);
+    return { shifts: Int32Array.from(seen, (at) => Math.floor(at / cell) * image.width + (at % cell)), colours: Uint32Array.from(seen, (at) => colours[at]) };
+  });
+  sheet = { key, cell, image, pixels: new Uint32Array(image.data.buffer), stamps, dimmed: palette.signs.length };
+  return sheet;
+}
+
+/** A colour over another; both hold alpha, blue, green, red, a byte each. */
+function over(colour, below) {
+  const alpha = colour >>> 24, rest = 255 - alpha;
+  const redBlue = (((colour & 0xff00ff) * alpha + (below & 0xff00ff) * rest) >>> 8) & 0xff00ff;
+  const green = (((colour & 0xff00) * alpha + (below & 0xff00) * rest) >>> 8) & 0xff00;
+  return (Math.max(alpha, below >>> 24) << 24) | redBlue | green;
 }
 
 function drawMap() {
   const context = map.canvas.getContext("2d");
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.clearRect(0, 0, map.canvas.width, map.canvas.height);
-  context.imageSmoothingEnabled = false;
-  const radius = pointRadius(), { canvas, cell, dimmed } = pointAtlas(radius);
-  const size = map.fit * state.map.scale * map.ratio, half = cell / 2;
-  const left = (map.width / 2) * map.ratio - state.map.x * size - half, top = (map.height / 2) * map.ratio + state.map.y * size - half;
-  const right = map.canvas.width, bottom = map.canvas.height;
+  const radius = pointRadius(), { cell, image, pixels, stamps, dimmed } = pointSheet(radius);
+  const size = map.fit * state.map.scale * map.ratio, { codes, lit } = map;
+  const left = (map.width / 2) * map.ratio - state.map.x * size + cell / 2, top = (map.height / 2) * map.ratio + state.map.y * size + cell / 2;
+  const right = image.width - cell, bottom = image.height - cell;
+  pixels.fill(0);
   for (const item of map.order) {
     const x = Math.round(left + map.x[item] * size), y = Math.round(top - map.y[item] * size);
-    if (x < -cell || y < -cell || x > right || y > bottom) continue;
-    context.drawImage(canvas, (map.lit[item] ? palette.code(item) : dimmed) * cell, 0, cell, cell, x, y, cell, cell);
+    if (x < 0 || y < 0 || x > right || y > bottom) continue;
+    const { shifts, colours } = stamps[lit[item] ? codes[item] : dimmed], corner = y * image.width + x;
+    for (let each = 0; each < shifts.length; each++) {
+      const at = corner + shifts[each];
+      pixels[at] = pixels[at] === 0 || colours[each] >>> 24 > 250 ? colours[each] : over(colours[each], pixels[at]);
+    }
   }
+  context.putImageData(image, -cell, -cell);
   context.setTransform(map.ratio, 0, 0, map.ratio, 0, 0);
   drawMarks(context, radius);
 }
@@ -706,9 +732,7 @@ function clipOf(item) {
   const mask = meta.missing?.[item];
   if (mask !== undefined) {
     const bits = bytesOf(mask, `item ${item}: missing`);
-    const points = values.length / 3;
-    need(bits.length >= Math.ceil(points / 8), `item ${item}: expected ${points} bits of what is missing, found ${8 * bits.length}`);
-    for (let point = 0; point < points; point++) if (bitOf(bits, point)) values.fill(MISSING, 3 * point, 3 * point + 3);
+    for (let point = 0; point < values.length / 3; point++) if (bitOf(bits, point)) values.fill(MISSING, 3 * point, 3 * point + 3);
   }
   const clip = makeClip(values, length[item], body, fps[item]);
   if (clips.size > 200) clips.delete(clips.keys().next().value);
@@ -755,7 +779,7 @@ function drawFigure(canvas, layers, time) {
   const between = (list, axis) => list[2 * from + axis] * (1 - part) + list[2 * to + axis] * part;
   const x = between(clip.centres, 0), z = between(clip.centres, 1);
   drawFloor(context, project, x, z, clip.size * 0.75);
-  for (const layer of layers) drawBody(context, project, layer, x, z, time, canvas.clientHeight / 110);
+  for (const layer of layers) drawBody(context, project, layer, x, z, time, (Math.min(canvas.clientWidth, canvas.clientHeight) / 110) ** 0.85);
 }
 
 /** Half metres on the floor, in a disc around the body: they show how it travels. */
@@ -797,7 +821,7 @@ function drawBody(context, project, { clip, colour, hidden, hiddenColour, dashed
     context.globalAlpha = pale ? 0.75 : Math.min(1, Math.max(0.5, 0.8 + 0.5 * depth)); // what is behind is paler
     context.strokeStyle = made ? hiddenColour : colour;
     context.lineWidth = Math.max(1.2, (pale ? 1.1 : 1.9) * thick * points[a][3]);
-    context.setLineDash(made && dashed ? [1, 2.2 * context.lineWidth] : []);
+    context.setLineDash(made && dashed ? [0.1, 1.9 * context.lineWidth] : []);
     context.beginPath();
     context.moveTo(points[a][0], points[a][1]);
     context.lineTo(points[b][0], points[b][1]);
@@ -807,7 +831,7 @@ function drawBody(context, project, { clip, colour, hidden, hiddenColour, dashed
   context.globalAlpha = 1;
   if (pale) return;
   points.forEach((point, joint) => {
-    if (!point) return;
+    if (!point || (dashed && isHidden(joint))) return;
     context.fillStyle = isHidden(joint) ? hiddenColour : colour;
     context.beginPath();
     context.arc(point[0], point[1], (clip.heads.has(joint) ? 3.4 : 1.35) * thick * point[3], 0, 2 * Math.PI);
@@ -909,7 +933,6 @@ function showTime() {
   const seconds = longest(), slider = $("time"), time = Math.min(state.time, seconds);
   slider.disabled = stage().length === 0;
   slider.max = String(seconds || 1);
-  slider.step = String((seconds || 1) / 200);
   slider.value = String(time);
   $("time-text").textContent = `${time.toFixed(1)} / ${seconds.toFixed(1)} s`;
   slider.setAttribute("aria-valuetext", `${time.toFixed(1)} of ${seconds.toFixed(1)} seconds`);
@@ -965,6 +988,12 @@ function describe(item) {
   return [nameOf(item), ...known.filter(Boolean)];
 }
 
+/** The same in short: what classes it belongs to. */
+function classesOf(item) {
+  const known = colours().filter((colour) => colour.codes && colour.codes[item] >= 0);
+  return known.map((colour) => (/^[\d.]+$/.test(colour.values[colour.codes[item]]) ? `${colour.name} ` : "") + colour.values[colour.codes[item]]).slice(0, 3).join(" · ");
+}
+
 /** A window of a longer recording says which seconds; several persons of one recording say which. */
 function nameOf(item) {
   const { name, start, end, person } = meta.items;
@@ -975,7 +1004,8 @@ function nameOf(item) {
 }
 let repeated = new Set();
 
-function hover(item) {
+/** Show a recording; in a list its neighbours are not told, since lists must not change under the pointer. */
+function hover(item, tell = true) {
   if (item !== null) requireItem(item);
   if (item === state.hovered) return;
   state.hovered = item;
@@ -983,7 +1013,7 @@ function hover(item) {
   if (!state.pinned.length) state.time = 0;
   if (item !== null) {
     clipOf(item);
-    if (!state.pinned.length) tellAbout(item);
+    if (tell && !state.pinned.length) tellAbout(item);
   }
   showNow();
   draw("map", "figures");
@@ -1010,12 +1040,12 @@ function showNow() {
   }
   const box = map.canvas.getBoundingClientRect(), [x, y] = place(item);
   const width = card.offsetWidth, height = card.offsetHeight, gap = 18;
-  const left = box.left + x + gap + width > innerWidth - 8 ? box.left + x - gap - width : box.left + x + gap;
+  const left = x + gap + width > map.width ? box.left + x - gap - width : box.left + x + gap; // the lists stay readable
   card.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`;
   card.style.top = `${Math.max(8, Math.min(box.top + y - height / 2, innerHeight - height - 8))}px`;
 }
 
-function pin(item) {
+function pin(item, tell = true) {
   requireItem(item);
   if (state.pinned.includes(item)) return true;
   if (state.pinned.length >= MOST_PINNED) {
@@ -1024,7 +1054,7 @@ function pin(item) {
   }
   state.pinned.push(item);
   say(`Pinned ${nameOf(item)}.`);
-  tellAbout(item);
+  if (tell) tellAbout(item);
   showPins();
   showNow();
   draw("map", "figures");
@@ -1042,7 +1072,7 @@ function unpin(item) {
   draw("map", "figures");
 }
 
-const togglePin = (item) => (state.pinned.includes(item) ? unpin(item) : pin(item));
+const togglePin = (item, tell = true) => (state.pinned.includes(item) ? unpin(item) : pin(item, tell));
 
 const pinCanvases = new Map();
 function showPins() {
@@ -1054,7 +1084,7 @@ function showPins() {
     listenToFigure(canvas);
     pinCanvases.set(item, canvas);
     const badge = make("span", { classes: "badge", textContent: String(number + 1) });
-    const name = make("div", { classes: "name", title: describe(item).join("\n") }, badge, signPicture(signOf(item)), make("span", { textContent: describe(item).slice(0, 2).join(" · ") }));
+    const name = make("div", { classes: "name", title: describe(item).join("\n") }, badge, signPicture(signOf(item)), make("span", {}, nameOf(item), make("small", { textContent: classesOf(item) })));
     const buttons = make("div", { classes: "row" });
     const button = (text, what, act) => {
       const made = make("button", { type: "button", textContent: text });
@@ -1092,21 +1122,20 @@ function showNeighbours() {
     $("neighbours").replaceChildren();
     return;
   }
-  $("neighbours-of").textContent = `Of ${describe(state.about).slice(0, 2).join(" · ")}`;
+  $("neighbours-of").textContent = `Of ${[nameOf(state.about), classesOf(state.about)].filter(Boolean).join(" · ")}`;
   fillList($("neighbours"), neighboursOf(state.about).map(({ item, distance }) => [item, distance.toPrecision(3)]));
 }
 
 /** Recordings as a list of buttons: pointing at one shows it on the map, pressing it pins it. */
 function fillList(list, rows) {
   const made = rows.map(([item, distance]) => {
-    const [name, ...known] = describe(item);
-    const what = make("span", { classes: "what" }, name, make("small", { textContent: known.slice(0, 2).join(" · ") }));
+    const what = make("span", { classes: "what" }, nameOf(item), make("small", { textContent: classesOf(item) }));
     const button = make("button", { type: "button" }, signPicture(signOf(item)), what);
     if (distance !== null) button.append(make("span", { classes: "far", textContent: distance, title: "distance" }));
-    button.addEventListener("click", () => togglePin(item));
-    button.addEventListener("pointerenter", (event) => event.pointerType !== "touch" && hover(item));
+    button.addEventListener("click", () => togglePin(item, list !== $("neighbours")));
+    button.addEventListener("pointerenter", (event) => event.pointerType !== "touch" && hover(item, false));
     button.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && hover(null));
-    button.addEventListener("focus", () => button.matches(":focus-visible") && hover(item));
+    button.addEventListener("focus", () => button.matches(":focus-visible") && hover(item, false));
     return make("li", {}, button);
   });
   list.replaceChildren(...made);
@@ -1184,7 +1213,10 @@ function listenToPanels() {
   $("colour").addEventListener("change", () => setColour(Number($("colour").value)));
   $("filter").addEventListener("input", () => setFilter($("filter").value));
   $("filter").addEventListener("keydown", (event) => {
-    if (event.key === "Enter") $("found").querySelector("button")?.focus();
+    if (event.key === "Enter") {
+      event.preventDefault(); // it would press the button at once
+      $("found").querySelector("button")?.focus();
+    }
     if (event.key === "Escape" && $("filter").value) {
       event.preventDefault();
       $("filter").value = "";
@@ -1415,13 +1447,13 @@ function showLosses() {
   const svg = vector("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
   const summary = series.filter(({ points }) => points.length).map(({ name, points }) => `${name} from ${+points[0][1].toPrecision(3)} to ${+points.at(-1)[1].toPrecision(3)}`);
   svg.setAttribute("aria-label", `Losses over steps ${first} to ${last}, logarithmic: ${summary.join("; ")}`);
-  const multiples = high - low > 2.5 ? [1] : high - low > 1.2 ? [1, 3] : [1, 2, 3, 5, 7];
+  const multiples = high - low > 3 ? [1] : high - low > 0.8 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];
   for (let decade = Math.floor(low); decade <= Math.ceil(high); decade++) {
     for (const multiple of multiples) {
       const value = multiple * 10 ** decade;
       if (Math.log10(value) < low || Math.log10(value) > high) continue;
       svg.append(vector("line", { class: "rule", x1: edge.left, x2: width - edge.right, y1: y(value), y2: y(value) }));
-      svg.append(vector("text", { x: edge.left - 6, y: y(value) + 4, "text-anchor": "end" }, String(+value.toPrecision(1))));
+      svg.append(vector("text", { x: edge.left - 6, y: y(value) + 4, "text-anchor": "end" }, String(+value.toPrecision(2))));
     }
   }
   for (const [step, anchor] of [[first, "start"], [(first + last) / 2, "middle"], [last, "end"]]) {
@@ -1458,7 +1490,7 @@ function startRun() {
     $("example-next").addEventListener("click", () => setExample(state.example + 1));
     listenToFigure($("original"));
     listenToFigure($("inpainted"));
-    setExample(0);
+    for (let number = inpainted.length - 1; number >= 0; number--) setExample(number); // each is read, and so checked, now
   }
   let width = 0;
   new ResizeObserver(() => {
@@ -1553,7 +1585,9 @@ async function start() {
 
 /** For tests from outside, and for the curious. */
 window.motionprint = {
-  hover, pin, unpin, select, label, save,
+  hover: (item) => hover(item),
+  pin: (item) => pin(item),
+  unpin, select, label, save,
   /** Where a recording's point stands in the window, in pixels from the left and the top. */
   place(item) {
     const { left, top } = map.canvas.getBoundingClientRect(), [x, y] = place(item);
