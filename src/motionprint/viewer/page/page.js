@@ -249,20 +249,21 @@ function signPicture(look) {
 }
 
 /** All that points can be coloured by: what came with the page, and the labels given in it. */
-function colours() {
-  if (!state.labels.size) return meta.colours;
+let colours = [];
+function readColours() {
+  colours = meta.colours;
+  if (!state.labels.size) return;
   const values = [...new Set(state.labels.values())].sort();
   const codes = new Array(count).fill(-1);
   for (const [item, label] of state.labels) codes[item] = values.indexOf(label);
-  return [...meta.colours, { name: "your labels", values, codes }];
+  colours = [...colours, { name: "your labels", values, codes }];
 }
 
 /** The chosen colours as a sign for each point: {signs, of(item)}, and what the legend needs. */
 let palette;
 function readPalette() {
-  const known = colours();
-  state.colour = Math.min(state.colour, Math.max(known.length - 1, 0));
-  const colour = known[state.colour];
+  state.colour = Math.min(state.colour, Math.max(colours.length - 1, 0));
+  const colour = colours[state.colour];
   if (!colour) palette = { signs: [NONE], code: () => 0, classes: [] };
   else if (colour.numbers) {
     const there = colour.numbers.filter(Number.isFinite);
@@ -430,23 +431,28 @@ const pointRadius = () => (count > 4000 ? 3.2 : count > 1000 ? 4.2 : 5.5) * (map
 let sheet = { key: "" };
 function pointSheet(radius) {
   const { width, height } = map.canvas;
-  const key = [radius.toFixed(2), map.ratio, width, height, ink.dim, ink.outline, palette.signs.map((sign) => sign.shape + colourOf(sign.hue))].join();
+  const key = [radius.toFixed(2), map.ratio, width, height, ink.dim, ink.ring, palette.signs.map((sign) => sign.shape + colourOf(sign.hue))].join();
   if (sheet.key === key) return sheet;
-  const cell = 2 * Math.ceil(radius * map.ratio * 1.5) + 2;
-  const canvas = make("canvas", { width: cell * (palette.signs.length + 1), height: cell });
+  const cell = 2 * Math.ceil((radius + 3) * map.ratio) + 2;
+  const canvas = make("canvas", { width: cell * (palette.signs.length + 2), height: cell });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   palette.signs.forEach((sign, number) => paintSign(context, sign, (number + 0.5) * cell, cell / 2, radius * map.ratio));
-  context.fillStyle = ink.dim; // the last: a point that is dimmed
-  tracePath(context, "circle", (palette.signs.length + 0.5) * cell, cell / 2, radius * map.ratio * 0.6);
+  const dimmed = palette.signs.length, ring = dimmed + 1; // a point that is dimmed, and what a selected one wears
+  tracePath(context, "circle", (ring + 0.5) * cell, cell / 2, (radius + 1.5) * map.ratio);
+  context.lineWidth = 2 * map.ratio;
+  context.strokeStyle = ink.ring;
+  context.stroke();
+  tracePath(context, "circle", (dimmed + 0.5) * cell, cell / 2, radius * map.ratio * 0.6);
+  context.fillStyle = ink.dim;
   context.globalAlpha = 0.7;
   context.fill();
   const image = new ImageData(width + 2 * cell, height + 2 * cell);
-  const stamps = Array.from({ length: palette.signs.length + 1 }, (_, number) => {
-    const colours = new Uint32Array(context.getImageData(number * cell, 0, cell, cell).data.buffer);
-    const seen = [...colours.keys()].filter((at) => colours[at] >>> 24 > 4);
-    return { shifts: Int32Array.from(seen, (at) => Math.floor(at / cell) * image.width + (at % cell)), colours: Uint32Array.from(seen, (at) => colours[at]) };
+  const stamps = Array.from({ length: ring + 1 }, (_, number) => {
+    const inks = new Uint32Array(context.getImageData(number * cell, 0, cell, cell).data.buffer);
+    const seen = [...inks.keys()].filter((at) => inks[at] >>> 24 > 4);
+    return { shifts: Int32Array.from(seen, (at) => Math.floor(at / cell) * image.width + (at % cell)), inks: Uint32Array.from(seen, (at) => inks[at]) };
   });
-  sheet = { key, cell, image, pixels: new Uint32Array(image.data.buffer), stamps, dimmed: palette.signs.length };
+  sheet = { key, cell, image, pixels: new Uint32Array(image.data.buffer), stamps, dimmed, ring };
   return sheet;
 }
 
@@ -460,26 +466,28 @@ function over(colour, below) {
 
 function drawMap() {
   const context = map.canvas.getContext("2d");
-  const radius = pointRadius(), { cell, image, pixels, stamps, dimmed } = pointSheet(radius);
+  const radius = pointRadius(), { cell, image, pixels, stamps, dimmed, ring } = pointSheet(radius);
   const size = map.fit * state.map.scale * map.ratio, { codes, lit } = map;
   const left = (map.width / 2) * map.ratio - state.map.x * size + cell / 2, top = (map.height / 2) * map.ratio + state.map.y * size + cell / 2;
   const right = image.width - cell, bottom = image.height - cell;
-  pixels.fill(0);
-  for (const item of map.order) {
+  const press = (item, stamp) => {
     const x = Math.round(left + map.x[item] * size), y = Math.round(top - map.y[item] * size);
-    if (x < 0 || y < 0 || x > right || y > bottom) continue;
-    const { shifts, colours } = stamps[lit[item] ? codes[item] : dimmed], corner = y * image.width + x;
+    if (x < 0 || y < 0 || x > right || y > bottom) return;
+    const { shifts, inks } = stamps[stamp], corner = y * image.width + x;
     for (let each = 0; each < shifts.length; each++) {
       const at = corner + shifts[each];
-      pixels[at] = pixels[at] === 0 || colours[each] >>> 24 > 250 ? colours[each] : over(colours[each], pixels[at]);
+      pixels[at] = pixels[at] === 0 || inks[each] >>> 24 > 250 ? inks[each] : over(inks[each], pixels[at]);
     }
-  }
+  };
+  pixels.fill(0);
+  for (const item of map.order) press(item, lit[item] ? codes[item] : dimmed);
+  for (const item of state.selected) press(item, ring);
   context.putImageData(image, -cell, -cell);
   context.setTransform(map.ratio, 0, 0, map.ratio, 0, 0);
   drawMarks(context, radius);
 }
 
-/** What lies over the points: neighbours, selected, pinned and hovered ones, the lasso. */
+/** What lies over the points: neighbours, pinned and hovered ones, the lasso. */
 function drawMarks(context, radius) {
   const ring = (item, reach, width, colour) => {
     const [x, y] = place(item);
@@ -507,7 +515,6 @@ function drawMarks(context, radius) {
       ring(item, 2.5, 1.5, ink.accent);
     }
   }
-  for (const item of state.selected) ring(item, 1.5, 2, ink.ring);
   state.pinned.forEach((item, number) => {
     lift(item);
     ring(item, 3, 2.5, ink.text);
@@ -981,7 +988,7 @@ function letGo() {
 
 /** A recording in words: its name, then what is known of it. */
 function describe(item) {
-  const known = colours().map((colour) => {
+  const known = colours.map((colour) => {
     if (colour.numbers) return Number.isFinite(colour.numbers[item]) ? `${colour.name} ${+colour.numbers[item].toPrecision(3)}` : null;
     return colour.codes[item] < 0 ? null : `${colour.name}: ${colour.values[colour.codes[item]]}`;
   });
@@ -990,7 +997,7 @@ function describe(item) {
 
 /** The same in short: what classes it belongs to. */
 function classesOf(item) {
-  const known = colours().filter((colour) => colour.codes && colour.codes[item] >= 0);
+  const known = colours.filter((colour) => colour.codes && colour.codes[item] >= 0);
   return known.map((colour) => (/^[\d.]+$/.test(colour.values[colour.codes[item]]) ? `${colour.name} ` : "") + colour.values[colour.codes[item]]).slice(0, 3).join(" · ");
 }
 
@@ -1144,8 +1151,8 @@ function fillList(list, rows) {
 // ---- panels: legend, finding ----------------------------------------------------------------------------------------
 
 function showLegend() {
-  $("colour").replaceChildren(...colours().map((colour, number) => make("option", { value: String(number), textContent: colour.name, selected: number === state.colour })));
-  $("colour").disabled = colours().length === 0;
+  $("colour").replaceChildren(...colours.map((colour, number) => make("option", { value: String(number), textContent: colour.name, selected: number === state.colour })));
+  $("colour").disabled = colours.length === 0;
   if (palette.range) {
     const bar = make("canvas", { classes: "ramp", width: RAMP.length, height: 1, ariaHidden: "true" });
     RAMP.forEach((hue, at) => {
@@ -1257,7 +1264,7 @@ function toggleSelected(item) {
 
 function showSelected() {
   const size = state.selected.size;
-  $("selected-count").textContent = size ? `${plural(size, "recording")} selected.` : "Nothing selected: draw around points with the lasso, or press S on one.";
+  $("selected-count").textContent = size ? `${plural(size, "recording")} selected.` : "Nothing selected: use the lasso, or Select (the key S) on a point.";
   $("label-give").disabled = size === 0 || !$("label-text").value.trim();
   $("label-remove").disabled = ![...state.selected].some((item) => state.labels.has(item));
   $("select-none").disabled = size === 0;
@@ -1270,18 +1277,19 @@ function label(text) {
   const given = text === null ? null : String(text).trim();
   if (given === "") return;
   if (!state.selected.size) {
-    say("Select recordings first: draw around points with the lasso, or press S on one.", true);
+    say("Select recordings first: use the lasso, or Select (the key S) on a point.", true);
     return;
   }
-  const shown = colours()[state.colour]?.name; // stays the same if labels come or go
+  const shown = colours[state.colour]?.name; // stays the same if labels come or go
   for (const item of state.selected) given === null ? state.labels.delete(item) : state.labels.set(item, given);
   say(given === null ? `Label removed from ${plural(state.selected.size, "recording")}.` : `${plural(state.selected.size, "recording")} labelled ${given}.`);
   afterLabels(shown);
 }
 
 function afterLabels(shown) {
+  readColours();
   searchable = null;
-  state.colour = Math.max(0, colours().findIndex((colour) => colour.name === shown));
+  state.colour = Math.max(0, colours.findIndex((colour) => colour.name === shown));
   setFilter($("filter").value);
   const kept = state.kept;
   setColour(state.colour);
@@ -1553,6 +1561,7 @@ async function start() {
   for (const name of meta.items.name) seen.has(name) ? repeated.add(name) : seen.add(name);
   await readSavedLabels();
   map.canvas = $("map");
+  readColours();
   readPalette();
   if (meta.map) {
     measureMap();
@@ -1560,7 +1569,7 @@ async function start() {
     map.canvas.setAttribute("aria-label", `Map of ${plural(count, "recording")}, ${meta.map.kind} of ${meta.map.of}`);
     listenToMap();
   }
-  $("map-card").hidden = !meta.map;
+  $("map-card").hidden = $("now").hidden = !meta.map;
   $("neighbours-card").hidden = !neighbours;
   showLegend();
   arrangePoints();
