@@ -42,32 +42,41 @@ function readMeta() {
   need(meta.format === 1, `meta: expected format 1, found ${meta.format}`);
   need(isList(meta.skeletons), "meta: expected a list of skeletons");
   meta.skeletons.forEach((skeleton, number) => {
-    need(isList(skeleton.joints) && isList(skeleton.parents, skeleton.joints.length), `skeleton ${number}: expected a parent a joint`);
-    for (const parent of skeleton.parents) {
-      need(isWhole(parent) && parent >= -1 && parent < skeleton.joints.length, `skeleton ${number}: expected parents that are joints, found ${parent}`);
+    const { joints, parents } = skeleton, where = `skeleton ${number}`;
+    need(isList(joints) && isList(parents, joints.length), `${where}: expected a parent a joint`);
+    for (const parent of parents) {
+      const right = isWhole(parent) && parent >= -1 && parent < joints.length;
+      need(right, `${where}: expected parents that are joints, found ${parent}`);
     }
   });
   const items = meta.items;
   need(items && isList(items.name), "items: expected a list of names");
   const count = items.name.length;
   for (const key of ["source", "person", "start", "end", "skeleton", "fps", "offset", "length"]) {
-    need(isList(items[key], count), `items: expected ${count} values of ${key}, found ${isList(items[key]) ? items[key].length : "none"}`);
+    const found = isList(items[key]) ? items[key].length : "none";
+    need(found === count, `items: expected ${count} values of ${key}, found ${found}`);
   }
   for (let item = 0; item < count; item++) {
-    need(meta.skeletons[items.skeleton[item]], `item ${item}: expected a skeleton of the page, found ${items.skeleton[item]}`);
-    need(items.fps[item] > 0, `item ${item}: expected a positive frame rate, found ${items.fps[item]}`);
-    need(isWhole(items.length[item]) && items.length[item] > 0, `item ${item}: expected frames, found ${items.length[item]}`);
-    need(isWhole(items.offset[item]) && items.offset[item] >= 0, `item ${item}: expected an offset, found ${items.offset[item]}`);
+    const [skeleton, fps, length, offset] = ["skeleton", "fps", "length", "offset"].map((key) => items[key][item]);
+    need(meta.skeletons[skeleton], `item ${item}: expected a skeleton of the page, found ${skeleton}`);
+    need(fps > 0, `item ${item}: expected a positive frame rate, found ${fps}`);
+    need(isWhole(length) && length > 0, `item ${item}: expected frames, found ${length}`);
+    need(isWhole(offset) && offset >= 0, `item ${item}: expected an offset, found ${offset}`);
   }
   need(isList(meta.colours), "meta: expected a list of colours");
   for (const colour of meta.colours) {
     if (isList(colour.numbers, count)) continue;
-    need(isList(colour.values) && isList(colour.codes, count), `colour ${colour.name}: expected ${count} codes or numbers`);
-    for (const code of colour.codes) need(isWhole(code) && code >= -1 && code < colour.values.length, `colour ${colour.name}: expected codes of its values, found ${code}`);
+    const { values, codes } = colour, where = `colour ${colour.name}`;
+    need(isList(values) && isList(codes, count), `${where}: expected ${count} codes or numbers`);
+    for (const code of codes) {
+      const right = isWhole(code) && code >= -1 && code < values.length;
+      need(right, `${where}: expected codes of its values, found ${code}`);
+    }
   }
   if (meta.map) {
     for (const axis of ["x", "y"]) {
-      need(isList(meta.map[axis], count) && meta.map[axis].every(Number.isFinite), `map: expected ${count} finite values of ${axis}`);
+      const right = isList(meta.map[axis], count) && meta.map[axis].every(Number.isFinite);
+      need(right, `map: expected ${count} finite values of ${axis}`);
     }
   }
   return meta;
@@ -88,7 +97,7 @@ function bytesOf(base64, what) {
 async function readFrames(meta) {
   const element = $("frames");
   need(element, "frames: expected the motion of the page, found none");
-  need(typeof DecompressionStream === "function", "expected a browser that unpacks data (DecompressionStream: 2023 or newer)");
+  need("DecompressionStream" in window, "expected a browser of 2023 or newer: this one has no DecompressionStream");
   const packed = bytesOf(element.textContent, "frames");
   element.remove(); // the text is no longer needed, and it is large
   if (packed.length === 0 && meta.items.name.length === 0) return new Uint8Array();
@@ -116,11 +125,12 @@ function readNeighbours(meta) {
   if (!meta.neighbours) return null;
   const { k } = meta.neighbours;
   const count = meta.items.name.length;
-  const ids = bytesOf(meta.neighbours.ids, "neighbours"), distances = bytesOf(meta.neighbours.distances, "neighbours");
-  need(isWhole(k) && k >= 0 && ids.length === 4 * k * count && distances.length === ids.length, `neighbours: expected ${k} of each of ${count} recordings`);
-  const read = { k, ids: new Int32Array(ids.buffer, ids.byteOffset, k * count), distances: new Float32Array(distances.buffer, distances.byteOffset, k * count) };
-  need(read.ids.every((id) => id >= -1 && id < count), "neighbours: expected numbers of recordings");
-  return read;
+  const [idBytes, distanceBytes] = ["ids", "distances"].map((key) => bytesOf(meta.neighbours[key], "neighbours"));
+  const right = isWhole(k) && k >= 0 && idBytes.length === 4 * k * count && distanceBytes.length === idBytes.length;
+  need(right, `neighbours: expected ${k} of each of ${count} recordings`);
+  const ids = new Int32Array(idBytes.buffer), distances = new Float32Array(distanceBytes.buffer);
+  need(ids.every((id) => id >= -1 && id < count), "neighbours: expected numbers of recordings");
+  return { k, ids, distances };
 }
 
 const bitOf = (bytes, at) => (bytes[at >> 3] >> (at & 7)) & 1;
@@ -163,14 +173,22 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
+const word = (text, classes = "") => make("span", { classes, textContent: text });
+
 function say(text, bad = false) {
   $("say").textContent = text;
   $("say").classList.toggle("bad", bad);
 }
 
 function requireItem(item) {
-  if (!isWhole(item) || item < 0 || item >= count) throw new RangeError(`expected the number of a recording below ${count}, found ${item}`);
+  if (isWhole(item) && item >= 0 && item < count) return;
+  throw new RangeError(`expected the number of a recording below ${count}, found ${item}`);
 }
+
+const lowest = (values) => values.reduce((a, b) => Math.min(a, b), Infinity);
+const highest = (values) => values.reduce((a, b) => Math.max(a, b), -Infinity);
+const between = (low, value, high) => Math.min(high, Math.max(low, value));
+const rounded = (value, digits = 3) => String(+value.toPrecision(digits));
 
 const plural = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
 
@@ -184,18 +202,18 @@ function draw(...what) {
 
 // ---- colours --------------------------------------------------------------------------------------------------------
 
-// Okabe and Ito (2008), in the order of the package's own pictures; with the shapes no two of the first 64 look the same.
+// Okabe and Ito (2008), in the order of the package's own pictures; with shapes, the first 64 classes all differ.
 const HUES = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "black", "#f0e442"];
-const RAMP = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"]; // viridis
+// viridis
+const RAMP = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
 const SHAPES = ["circle", "square", "triangle", "diamond", "wedge", "plus", "cross", "star"];
 const NONE = { shape: "circle", hue: "none" };
 
-let ink = {}; // the page's own colours, for the canvases
+const INKS = ["card", "text", "accent", "body", "ghost", "grid", "dim", "ring", "truth", "made", "outline", "black"];
+const ink = {}; // the page's own colours, for the canvases
 function readInk() {
   const style = getComputedStyle(document.documentElement);
-  for (const name of ["card", "text", "quiet", "accent", "body", "far", "ghost", "grid", "dim", "ring", "truth", "made", "outline", "black"]) {
-    ink[name] = style.getPropertyValue(`--${name}`).trim();
-  }
+  for (const name of INKS) ink[name] = style.getPropertyValue(`--${name}`).trim();
 }
 
 function shapeOf(code) {
@@ -208,7 +226,7 @@ const colourOf = (hue) => (hue === "none" ? ink.dim : hue === "black" ? ink.blac
 function tracePath(context, shape, x, y, r) {
   context.beginPath();
   const corners = (...pairs) => {
-    pairs.forEach(([dx, dy], at) => (at ? context.lineTo(x + dx * r, y + dy * r) : context.moveTo(x + dx * r, y + dy * r)));
+    for (const [dx, dy] of pairs) context.lineTo(x + dx * r, y + dy * r);
     context.closePath();
   };
   if (shape === "square") corners([-0.85, -0.85], [0.85, -0.85], [0.85, 0.85], [-0.85, 0.85]);
@@ -216,11 +234,12 @@ function tracePath(context, shape, x, y, r) {
   else if (shape === "wedge") corners([0, 1.1], [1.05, -0.8], [-1.05, -0.8]);
   else if (shape === "diamond") corners([0, -1.2], [1.0, 0], [0, 1.2], [-1.0, 0]);
   else if (shape === "plus" || shape === "cross") {
-    const a = 0.36, b = 1.1, turn = shape === "cross" ? Math.PI / 4 : 0;
-    const turned = [[-a, -b], [a, -b], [a, -a], [b, -a], [b, a], [a, a], [a, b], [-a, b], [-a, a], [-b, a], [-b, -a], [-a, -a]].map(
-      ([dx, dy]) => [dx * Math.cos(turn) - dy * Math.sin(turn), dx * Math.sin(turn) + dy * Math.cos(turn)],
-    );
-    corners(...turned);
+    const turn = shape === "cross" ? Math.PI / 4 : 0;
+    const arm = (way) => {
+      const c = Math.cos(turn + (way * Math.PI) / 2), s = Math.sin(turn + (way * Math.PI) / 2);
+      return [[-0.36, -0.36], [-0.36, -1.1], [0.36, -1.1]].map(([dx, dy]) => [dx * c - dy * s, dx * s + dy * c]);
+    };
+    corners(...[0, 1, 2, 3].flatMap(arm));
   } else if (shape === "star") {
     corners(...Array.from({ length: 10 }, (_, at) => {
       const reach = at % 2 ? 0.52 : 1.25, angle = (at * Math.PI) / 5;
@@ -267,7 +286,7 @@ function readPalette() {
   if (!colour) palette = { signs: [NONE], code: () => 0, classes: [] };
   else if (colour.numbers) {
     const there = colour.numbers.filter(Number.isFinite);
-    const low = there.reduce((a, b) => Math.min(a, b), Infinity), high = there.reduce((a, b) => Math.max(a, b), -Infinity);
+    const low = lowest(there), high = highest(there);
     const step = (value) => Math.min(RAMP.length - 1, Math.floor(((value - low) / (high - low || 1)) * RAMP.length));
     palette = {
       signs: [NONE, ...RAMP.map((hue) => ({ shape: "circle", hue }))],
@@ -303,12 +322,16 @@ function setColour(number) {
 
 // ---- map: where points are ------------------------------------------------------------------------------------------
 
-const map = { canvas: null, width: 0, height: 0, ratio: 1, fit: 1, bounds: null, order: new Int32Array(), lit: new Uint8Array(), codes: new Uint16Array() };
+const map = {
+  canvas: null, width: 0, height: 0, // of the canvas, in pixels of the page
+  ratio: 1, // pixels of the screen for one of the page
+  bounds: null, fit: 1, // what the points span, and pixels for a unit where all are seen
+  order: new Int32Array(), lit: new Uint8Array(), codes: new Uint16Array(), // of the points: see arrangePoints
+};
 
 function measureMap() {
   const { x, y } = meta.map;
-  const low = (values) => values.reduce((a, b) => Math.min(a, b), Infinity), high = (values) => values.reduce((a, b) => Math.max(a, b), -Infinity);
-  map.bounds = count ? { x: [low(x), high(x)], y: [low(y), high(y)] } : { x: [0, 1], y: [0, 1] };
+  map.bounds = { x: [lowest(x), highest(x)], y: [lowest(y), highest(y)] };
   map.x = Float32Array.from(x);
   map.y = Float32Array.from(y);
 }
@@ -339,7 +362,7 @@ function place(item) {
 
 function zoomMap(factor, x = map.width / 2, y = map.height / 2) {
   const before = map.fit * state.map.scale;
-  state.map.scale = Math.min(200, Math.max(0.5, state.map.scale * factor));
+  state.map.scale = between(0.5, state.map.scale * factor, 200);
   const after = map.fit * state.map.scale;
   state.map.x += (x - map.width / 2) * (1 / before - 1 / after);
   state.map.y -= (y - map.height / 2) * (1 / before - 1 / after);
@@ -369,7 +392,8 @@ function arrangePoints() {
 
 function pickPoint(x, y, reach) {
   let best = null, least = reach * reach;
-  const size = map.fit * state.map.scale, left = map.width / 2 - state.map.x * size, top = map.height / 2 + state.map.y * size;
+  const size = map.fit * state.map.scale;
+  const left = map.width / 2 - state.map.x * size, top = map.height / 2 + state.map.y * size;
   for (let item = 0; item < count; item++) {
     if (!map.lit[item]) continue;
     const dx = left + map.x[item] * size - x, dy = top - map.y[item] * size - y, far = dx * dx + dy * dy;
@@ -402,7 +426,9 @@ function bringIntoView(item) {
 function insideLoop(loop, x, y) {
   let inside = false;
   for (let a = 0, b = loop.length - 2; a < loop.length; b = a, a += 2) {
-    if (loop[a + 1] > y !== loop[b + 1] > y && x < ((loop[b] - loop[a]) * (y - loop[a + 1])) / (loop[b + 1] - loop[a + 1]) + loop[a]) inside = !inside;
+    const [ax, ay, bx, by] = [loop[a], loop[a + 1], loop[b], loop[b + 1]];
+    const crossed = ay > y !== by > y && x < ax + ((bx - ax) * (y - ay)) / (by - ay); // by a ray to the right
+    if (crossed) inside = !inside;
   }
   return inside;
 }
@@ -415,12 +441,16 @@ function endLasso() {
   const found = [];
   for (let item = 0; item < count; item++) if (map.lit[item] && insideLoop(loop, ...place(item))) found.push(item);
   select(found);
-  say(found.length ? `${plural(found.length, "recording")} selected: give them a label on the right, or below.` : "No point lies within the loop.");
+  if (found.length) say(`${plural(found.length, "recording")} selected: give them a label on the right, or below.`);
+  else say("No point lies within the loop.");
 }
 
 // ---- map: drawing ---------------------------------------------------------------------------------------------------
 
-const pointRadius = () => (count > 4000 ? 3.2 : count > 1000 ? 4.2 : 5.5) * (map.width < 500 ? 0.8 : 1) * Math.min(1.8, Math.max(1, state.map.scale ** 0.25));
+function pointRadius() {
+  const radius = count > 4000 ? 3.2 : count > 1000 ? 4.2 : 5.5;
+  return radius * (map.width < 500 ? 0.8 : 1) * between(1, state.map.scale ** 0.25, 1.8);
+}
 
 /**
  * What points are drawn with: pixels of the map with a margin all around, and each sign as a stamp of pixels.
@@ -431,18 +461,20 @@ const pointRadius = () => (count > 4000 ? 3.2 : count > 1000 ? 4.2 : 5.5) * (map
 let sheet = { key: "" };
 function pointSheet(radius) {
   const { width, height } = map.canvas;
-  const key = [radius.toFixed(2), map.ratio, width, height, ink.dim, ink.ring, palette.signs.map((sign) => sign.shape + colourOf(sign.hue))].join();
+  const signs = palette.signs.map((sign) => sign.shape + colourOf(sign.hue));
+  const key = [radius.toFixed(2), map.ratio, width, height, ink.dim, ink.ring, ...signs].join();
   if (sheet.key === key) return sheet;
   const cell = 2 * Math.ceil((radius + 3) * map.ratio) + 2;
   const canvas = make("canvas", { width: cell * (palette.signs.length + 2), height: cell });
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  palette.signs.forEach((sign, number) => paintSign(context, sign, (number + 0.5) * cell, cell / 2, radius * map.ratio));
+  const middle = (number) => [(number + 0.5) * cell, cell / 2];
+  palette.signs.forEach((sign, number) => paintSign(context, sign, ...middle(number), radius * map.ratio));
   const dimmed = palette.signs.length, ring = dimmed + 1; // a point that is dimmed, and what a selected one wears
-  tracePath(context, "circle", (ring + 0.5) * cell, cell / 2, (radius + 1.5) * map.ratio);
+  tracePath(context, "circle", ...middle(ring), (radius + 1.5) * map.ratio);
   context.lineWidth = 2 * map.ratio;
   context.strokeStyle = ink.ring;
   context.stroke();
-  tracePath(context, "circle", (dimmed + 0.5) * cell, cell / 2, radius * map.ratio * 0.6);
+  tracePath(context, "circle", ...middle(dimmed), radius * map.ratio * 0.6);
   context.fillStyle = ink.dim;
   context.globalAlpha = 0.7;
   context.fill();
@@ -450,7 +482,8 @@ function pointSheet(radius) {
   const stamps = Array.from({ length: ring + 1 }, (_, number) => {
     const inks = new Uint32Array(context.getImageData(number * cell, 0, cell, cell).data.buffer);
     const seen = [...inks.keys()].filter((at) => inks[at] >>> 24 > 4);
-    return { shifts: Int32Array.from(seen, (at) => Math.floor(at / cell) * image.width + (at % cell)), inks: Uint32Array.from(seen, (at) => inks[at]) };
+    const shifts = Int32Array.from(seen, (at) => Math.floor(at / cell) * image.width + (at % cell));
+    return { shifts, inks: Uint32Array.from(seen, (at) => inks[at]) };
   });
   sheet = { key, cell, image, pixels: new Uint32Array(image.data.buffer), stamps, dimmed, ring };
   return sheet;
@@ -468,7 +501,8 @@ function drawMap() {
   const context = map.canvas.getContext("2d");
   const radius = pointRadius(), { cell, image, pixels, stamps, dimmed, ring } = pointSheet(radius);
   const size = map.fit * state.map.scale * map.ratio, { codes, lit } = map;
-  const left = (map.width / 2) * map.ratio - state.map.x * size + cell / 2, top = (map.height / 2) * map.ratio + state.map.y * size + cell / 2;
+  const left = (map.width / 2) * map.ratio - state.map.x * size + cell / 2;
+  const top = (map.height / 2) * map.ratio + state.map.y * size + cell / 2;
   const right = image.width - cell, bottom = image.height - cell;
   const press = (item, stamp) => {
     const x = Math.round(left + map.x[item] * size), y = Math.round(top - map.y[item] * size);
@@ -653,18 +687,20 @@ function mapKey(event) {
 
 // ---- figures: motion of a recording ---------------------------------------------------------------------------------
 
-/** A motion that can be drawn: values (T, J, 3) in millimetres, and where the viewer looks at. */
+/** A motion that can be drawn: values (T, J, 3) in millimetres, and where the viewer looks, as at the clip `like`. */
 function makeClip(values, length, skeleton, fps, like = null) {
   const { parents, joints } = skeleton;
   const bones = [];
   parents.forEach((parent, joint) => {
     // In a skeleton of two persons (a., b.) the second hangs from the first by a bone that is none.
-    const apart = parent >= 0 && /^[ab]\./.test(joints[joint]) && joints[joint].slice(0, 2) !== joints[parent].slice(0, 2);
-    if (parent >= 0 && !apart) bones.push([joint, parent]);
+    if (parent < 0) return;
+    const apart = /^[ab]\./.test(joints[joint]) && joints[joint].slice(0, 2) !== joints[parent].slice(0, 2);
+    if (!apart) bones.push([joint, parent]);
   });
   const clip = { values, length, joints: joints.length, bones, fps, seconds: (length - 1) / fps, heads: new Set() };
   joints.forEach((name, joint) => /head$/i.test(name) && clip.heads.add(joint));
-  return Object.assign(clip, like ? { centres: like.centres, floor: like.floor, size: like.size, facing: like.facing } : measureClip(clip, joints));
+  const { centres, floor, size, facing } = like ?? measureClip(clip, joints);
+  return { ...clip, centres, floor, size, facing };
 }
 
 function measureClip(clip, names) {
@@ -678,7 +714,8 @@ function measureClip(clip, names) {
       if (values[k] === MISSING) continue;
       [x, z, n] = [x + values[k], z + values[k + 2], n + 1];
     }
-    for (const [axis, sum] of [[0, x], [1, z]]) middles[2 * frame + axis] = n ? sum / n : frame ? middles[2 * frame - 2 + axis] : 0;
+    const middle = n ? [x / n, z / n] : frame ? middles.slice(2 * frame - 2, 2 * frame) : [0, 0];
+    middles.set(middle, 2 * frame);
   }
   const centres = new Float32Array(2 * length), reach = Math.round(clip.fps * 0.3); // a calm camera: a mean over 0.6 s
   for (let frame = 0; frame < length; frame++) {
@@ -698,18 +735,26 @@ function measureClip(clip, names) {
       reaches.push(Math.hypot(values[k] - centres[2 * frame], values[k + 2] - centres[2 * frame + 1]));
     }
   }
-  const share = (list, part) => (list.length ? list.sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(part * list.length))] : 0);
+  for (const list of [heights, reaches]) list.sort((a, b) => a - b);
+  const share = (list, part) => list[Math.min(list.length - 1, Math.floor(part * list.length))] ?? 0;
   const floor = share(heights, 0.01), top = share(heights, 0.995), wide = share(reaches, 0.99);
   return { centres, floor, size: Math.max(top - floor, 1.6 * wide, 100), facing: facingOf(clip, names) };
+}
+
+/** What the right joint is called where the left one has this name: LeftHand, hand_left, lhand, a.lhand. */
+function rightOf(name) {
+  for (const [left, right] of [["left", "right"], ["Left", "Right"], ["LEFT", "RIGHT"]]) {
+    if (name.includes(left)) return name.replace(left, right);
+  }
+  return name.replace(/^(\w\.)?l/, "$1r").replace(/^(\w\.)?L/, "$1R");
 }
 
 /** The turn (radians) that brings the body's left to the viewer's right: the figure then faces the viewer. */
 function facingOf({ values, length, joints }, names) {
   const pairs = [];
   names.forEach((name, joint) => {
-    const other = /left/i.test(name) ? name.replace(/left/i, (word) => ({ left: "right", Left: "Right", LEFT: "RIGHT" })[word] ?? "right") : name.replace(/^(\w\.)?l/i, (start) => start.slice(0, -1) + (start.endsWith("L") ? "R" : "r"));
-    const right = other === name ? -1 : names.indexOf(other);
-    if (right >= 0) pairs.push([joint, right]);
+    const right = rightOf(name);
+    if (right !== name && names.includes(right)) pairs.push([joint, names.indexOf(right)]);
   });
   let x = 0, z = 0;
   for (let frame = 0; frame < Math.min(length, 5); frame++) {
@@ -739,7 +784,9 @@ function clipOf(item) {
   const mask = meta.missing?.[item];
   if (mask !== undefined) {
     const bits = bytesOf(mask, `item ${item}: missing`);
-    for (let point = 0; point < values.length / 3; point++) if (bitOf(bits, point)) values.fill(MISSING, 3 * point, 3 * point + 3);
+    for (let point = 0; point < values.length / 3; point++) {
+      if (bitOf(bits, point)) values.fill(MISSING, 3 * point, 3 * point + 3);
+    }
   }
   const clip = makeClip(values, length[item], body, fps[item]);
   if (clips.size > 200) clips.delete(clips.keys().next().value);
@@ -752,7 +799,8 @@ function clipOf(item) {
 const radians = (degrees) => (degrees * Math.PI) / 180;
 
 function fitCanvas(canvas) {
-  const ratio = Math.min(devicePixelRatio || 1, 2), width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
+  const ratio = Math.min(devicePixelRatio || 1, 2);
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((size) => Math.round(size * ratio));
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -760,7 +808,10 @@ function fitCanvas(canvas) {
   return context;
 }
 
-/** From millimetres around a clip's centre to pixels: a camera that is turned and tilted, with a little perspective. */
+/**
+ * From millimetres around a clip's centre to [pixels right, pixels down, how near in bodies' sizes, how much larger for
+ * it]: a camera that is turned and tilted, with a little perspective.
+ */
 function cameraFor(canvas, clip) {
   const turn = radians(state.camera.turn) + clip.facing, tilt = radians(state.camera.tilt);
   const [ct, st, cp, sp] = [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)];
@@ -769,13 +820,15 @@ function cameraFor(canvas, clip) {
   return (x, y, z) => {
     const aside = ct * x + st * z, ahead = ct * z - st * x, up = y - clip.size / 2;
     const depth = cp * ahead + sp * up, near = away / (away - depth);
-    return [width / 2 + aside * scale * near, height * 0.5 - (cp * up - sp * ahead) * scale * near, depth / clip.size, near];
+    const right = width / 2 + aside * scale * near, down = height / 2 - (cp * up - sp * ahead) * scale * near;
+    return [right, down, depth / clip.size, near];
   };
 }
 
 /** The frames before and after a moment, and how far it is from the first to the second. */
 function frameAt(clip, time) {
-  const moment = Math.min(Math.max(time * clip.fps, 0), clip.length - 1), frame = Math.min(Math.floor(moment), Math.max(clip.length - 2, 0));
+  const moment = between(0, time * clip.fps, clip.length - 1);
+  const frame = Math.min(Math.floor(moment), Math.max(clip.length - 2, 0));
   return [frame, Math.min(frame + 1, clip.length - 1), moment - frame];
 }
 
@@ -783,10 +836,10 @@ function drawFigure(canvas, layers, time) {
   if (!canvas.clientWidth) return;
   const context = fitCanvas(canvas), clip = layers[0].clip, project = cameraFor(canvas, clip);
   const [from, to, part] = frameAt(clip, time);
-  const between = (list, axis) => list[2 * from + axis] * (1 - part) + list[2 * to + axis] * part;
-  const x = between(clip.centres, 0), z = between(clip.centres, 1);
+  const [x, z] = [0, 1].map((axis) => clip.centres[2 * from + axis] * (1 - part) + clip.centres[2 * to + axis] * part);
   drawFloor(context, project, x, z, clip.size * 0.75);
-  for (const layer of layers) drawBody(context, project, layer, x, z, time, (Math.min(canvas.clientWidth, canvas.clientHeight) / 110) ** 0.85);
+  const thick = (Math.min(canvas.clientWidth, canvas.clientHeight) / 110) ** 0.85;
+  for (const layer of layers) drawBody(context, project, layer, x, z, time, thick);
 }
 
 /** Half metres on the floor, in a disc around the body: they show how it travels. */
@@ -820,12 +873,14 @@ function drawBody(context, project, { clip, colour, hidden, hiddenColour, dashed
     points[joint] = project(px - x, py - clip.floor, pz - z);
   }
   const isHidden = (joint) => Boolean(hidden) && hidden[(part < 0.5 ? from : to) * joints + joint] === 1;
-  const shown = clip.bones.filter(([a, b]) => points[a] && points[b]).map(([a, b]) => ({ a, b, depth: points[a][2] + points[b][2] }));
+  const shown = clip.bones
+    .filter(([a, b]) => points[a] && points[b])
+    .map(([a, b]) => ({ a, b, depth: points[a][2] + points[b][2] }));
   shown.sort((one, other) => one.depth - other.depth);
   context.lineCap = "round";
   for (const { a, b, depth } of shown) {
     const made = isHidden(a);
-    context.globalAlpha = pale ? 0.75 : Math.min(1, Math.max(0.5, 0.8 + 0.5 * depth)); // what is behind is paler
+    context.globalAlpha = pale ? 0.75 : between(0.5, 0.8 + 0.5 * depth, 1); // what is behind is paler
     context.strokeStyle = made ? hiddenColour : colour;
     context.lineWidth = Math.max(1.2, (pale ? 1.1 : 1.9) * thick * points[a][3]);
     context.setLineDash(made && dashed ? [0.1, 1.9 * context.lineWidth] : []);
@@ -850,12 +905,12 @@ function drawBody(context, project, { clip, colour, hidden, hiddenColour, dashed
 function listenToFigure(canvas) {
   const held = new Map();
   const zoom = (factor) => {
-    state.camera.zoom = Math.min(6, Math.max(0.3, state.camera.zoom * factor));
+    state.camera.zoom = between(0.3, state.camera.zoom * factor, 6);
     draw("figures");
   };
   const turn = (dx, dy) => {
     state.camera.turn = (state.camera.turn + dx * 0.6) % 360;
-    state.camera.tilt = Math.min(89, Math.max(-30, state.camera.tilt + dy * 0.4));
+    state.camera.tilt = between(-30, state.camera.tilt + dy * 0.4, 89);
     draw("figures");
   };
   canvas.addEventListener("pointerdown", (event) => {
@@ -872,7 +927,9 @@ function listenToFigure(canvas) {
     } else turn(event.clientX - x, event.clientY - y);
     held.set(event.pointerId, [event.clientX, event.clientY]);
   });
-  for (const kind of ["pointerup", "pointercancel"]) canvas.addEventListener(kind, (event) => held.delete(event.pointerId));
+  const release = (event) => held.delete(event.pointerId);
+  canvas.addEventListener("pointerup", release);
+  canvas.addEventListener("pointercancel", release);
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     zoom(Math.exp(-event.deltaY * 0.0015));
@@ -892,8 +949,9 @@ function drawFigures() {
     drawExample();
     return;
   }
-  state.pinned.forEach((item) => drawFigure(pinCanvases.get(item), [{ clip: clipOf(item), colour: ink.body }], state.time));
-  if (state.hovered !== null) drawFigure($("now-figure"), [{ clip: clipOf(state.hovered), colour: ink.body }], hoverTime());
+  const bodyOf = (item) => [{ clip: clipOf(item), colour: ink.body }];
+  for (const item of state.pinned) drawFigure(pinCanvases.get(item), bodyOf(item), state.time);
+  if (state.hovered !== null) drawFigure($("now-figure"), bodyOf(state.hovered), hoverTime());
 }
 
 // ---- time -----------------------------------------------------------------------------------------------------------
@@ -989,7 +1047,8 @@ function letGo() {
 /** A recording in words: its name, then what is known of it. */
 function describe(item) {
   const known = colours.map((colour) => {
-    if (colour.numbers) return Number.isFinite(colour.numbers[item]) ? `${colour.name} ${+colour.numbers[item].toPrecision(3)}` : null;
+    const number = colour.numbers?.[item];
+    if (colour.numbers) return Number.isFinite(number) ? `${colour.name} ${rounded(number)}` : null;
     return colour.codes[item] < 0 ? null : `${colour.name}: ${colour.values[colour.codes[item]]}`;
   });
   return [nameOf(item), ...known.filter(Boolean)];
@@ -997,8 +1056,12 @@ function describe(item) {
 
 /** The same in short: what classes it belongs to. */
 function classesOf(item) {
-  const known = colours.filter((colour) => colour.codes && colour.codes[item] >= 0);
-  return known.map((colour) => (/^[\d.]+$/.test(colour.values[colour.codes[item]]) ? `${colour.name} ` : "") + colour.values[colour.codes[item]]).slice(0, 3).join(" · ");
+  const known = colours.filter((colour) => colour.codes && colour.codes[item] >= 0).slice(0, 3);
+  const inShort = ({ name, values, codes }) => {
+    const value = values[codes[item]];
+    return /^[\d.]+$/.test(value) ? `${name} ${value}` : value; // a number alone would say nothing
+  };
+  return known.map(inShort).join(" · ");
 }
 
 /** A window of a longer recording says which seconds; several persons of one recording say which. */
@@ -1033,11 +1096,11 @@ function showNow() {
   if (item === null) {
     const canvas = $("now-figure");
     canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
-    if (docked.matches) $("now-text").replaceChildren(make("span", { classes: "quiet", textContent: "Tap a point to see it move." }));
+    if (docked.matches) $("now-text").replaceChildren(word("Tap a point to see it move.", "quiet"));
     return;
   }
   const [name, ...known] = describe(item);
-  $("now-text").replaceChildren(make("strong", { textContent: name }), ...known.slice(0, 4).map((text) => make("span", { textContent: text })));
+  $("now-text").replaceChildren(make("strong", { textContent: name }), ...known.slice(0, 4).map((text) => word(text)));
   $("now-pin").textContent = state.pinned.includes(item) ? "Unpin" : "Pin";
   $("now-select").textContent = state.selected.has(item) ? "Unselect" : "Select";
   $("now-figure").setAttribute("aria-label", `${name}, moving figure`);
@@ -1090,8 +1153,9 @@ function showPins() {
     canvas.setAttribute("aria-label", `${describe(item).join(", ")}: figure; arrow keys turn it, + and − zoom`);
     listenToFigure(canvas);
     pinCanvases.set(item, canvas);
-    const badge = make("span", { classes: "badge", textContent: String(number + 1) });
-    const name = make("div", { classes: "name", title: describe(item).join("\n") }, badge, signPicture(signOf(item)), make("span", {}, nameOf(item), make("small", { textContent: classesOf(item) })));
+    const what = make("span", {}, nameOf(item), make("small", { textContent: classesOf(item) }));
+    const name = make("div", { classes: "name" }, word(String(number + 1), "badge"), signPicture(signOf(item)), what);
+    name.title = describe(item).join("\n");
     const buttons = make("div", { classes: "row" });
     const button = (text, what, act) => {
       const made = make("button", { type: "button", textContent: text });
@@ -1113,7 +1177,8 @@ function showPins() {
 function neighboursOf(item) {
   if (!neighbours) return [];
   const { k, ids, distances } = neighbours;
-  return Array.from({ length: k }, (_, at) => ({ item: ids[item * k + at], distance: distances[item * k + at] })).filter((each) => each.item >= 0 && each.item !== item);
+  const near = Array.from({ length: k }, (_, at) => ({ item: ids[item * k + at], distance: distances[item * k + at] }));
+  return near.filter((each) => each.item >= 0 && each.item !== item); // -1: there were fewer
 }
 
 function tellAbout(item) {
@@ -1138,7 +1203,7 @@ function fillList(list, rows) {
   const made = rows.map(([item, distance]) => {
     const what = make("span", { classes: "what" }, nameOf(item), make("small", { textContent: classesOf(item) }));
     const button = make("button", { type: "button" }, signPicture(signOf(item)), what);
-    if (distance !== null) button.append(make("span", { classes: "far", textContent: distance, title: "distance" }));
+    if (distance !== null) button.append(word(distance, "far"));
     button.addEventListener("click", () => togglePin(item, list !== $("neighbours")));
     button.addEventListener("pointerenter", (event) => event.pointerType !== "touch" && hover(item, false));
     button.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && hover(null));
@@ -1151,7 +1216,9 @@ function fillList(list, rows) {
 // ---- panels: legend, finding ----------------------------------------------------------------------------------------
 
 function showLegend() {
-  $("colour").replaceChildren(...colours.map((colour, number) => make("option", { value: String(number), textContent: colour.name, selected: number === state.colour })));
+  const options = colours.map(({ name }, number) => make("option", { value: String(number), textContent: name }));
+  $("colour").replaceChildren(...options);
+  $("colour").value = String(state.colour);
   $("colour").disabled = colours.length === 0;
   if (palette.range) {
     const bar = make("canvas", { classes: "ramp", width: RAMP.length, height: 1, ariaHidden: "true" });
@@ -1160,12 +1227,13 @@ function showLegend() {
       context.fillStyle = hue;
       context.fillRect(at, 0, 1, 1);
     });
-    const [low, high] = palette.range.map((value) => String(+value.toPrecision(3)));
-    $("legend").replaceChildren(make("span", { classes: "count", textContent: low }), bar, make("span", { classes: "count", textContent: high }));
+    const [low, high] = palette.range.map((value) => word(rounded(value), "count"));
+    $("legend").replaceChildren(low, bar, high);
     return;
   }
   const chips = palette.classes.map(({ name, code, size }) => {
-    const chip = make("button", { type: "button", title: "Show this class, dim others" }, signPicture(shapeOf(code)), name, make("span", { classes: "count", textContent: String(size) }));
+    const chip = make("button", { type: "button" }, signPicture(shapeOf(code)), name, word(String(size), "count"));
+    chip.title = "Show this class, dim others";
     chip.addEventListener("click", () => {
       const kept = new Set(state.kept);
       if (!kept.delete(code)) kept.add(code);
@@ -1198,7 +1266,8 @@ const matches = (item) => !state.words.length || state.words.every((word) => sea
 function setFilter(text) {
   state.words = text.toLowerCase().split(/\s+/).filter(Boolean);
   if (state.words.length && !searchable) {
-    searchable = Array.from({ length: count }, (_, item) => [...describe(item), meta.items.source[item] ?? ""].join("\n").toLowerCase());
+    const textOf = (item) => [...describe(item), meta.items.source[item] ?? ""].join("\n").toLowerCase();
+    searchable = Array.from({ length: count }, (_, item) => textOf(item));
   }
   arrangePoints();
   showFound();
@@ -1210,9 +1279,10 @@ function showFound() {
   if (state.words.length || !meta.map) for (let item = 0; item < count; item++) if (matches(item)) found.push(item);
   const asked = state.words.length > 0;
   $("select-found").disabled = !asked || !found.length;
-  $("found-count").textContent = !asked
-    ? `${plural(count, "recording")}.`
-    : found.length ? `${plural(found.length, "recording")} found${found.length > LISTED ? `, the first ${LISTED} listed` : ""}.` : "Nothing found: look for part of a name, a label or a subject.";
+  const more = found.length > LISTED ? `, the first ${LISTED} listed` : "";
+  if (!asked) $("found-count").textContent = `${plural(count, "recording")}${more}.`;
+  else if (found.length) $("found-count").textContent = `${plural(found.length, "recording")} found${more}.`;
+  else $("found-count").textContent = "Nothing found: look for part of a name, a label or a subject.";
   fillList($("found"), found.slice(0, LISTED).map((item) => [item, null]));
 }
 
@@ -1264,13 +1334,18 @@ function toggleSelected(item) {
 
 function showSelected() {
   const size = state.selected.size;
-  $("selected-count").textContent = size ? `${plural(size, "recording")} selected.` : "Nothing selected: use the lasso, or Select (the key S) on a point.";
+  const none = "Nothing selected: use the lasso, or Select (the key S) on a point.";
+  $("selected-count").textContent = size ? `${plural(size, "recording")} selected.` : none;
   $("label-give").disabled = size === 0 || !$("label-text").value.trim();
   $("label-remove").disabled = ![...state.selected].some((item) => state.labels.has(item));
   $("select-none").disabled = size === 0;
 }
 
-const unsaved = () => [...new Set([...state.labels.keys(), ...state.saved.keys()])].filter((item) => state.labels.get(item) !== state.saved.get(item));
+/** The recordings whose labels differ from what is saved. */
+function unsaved() {
+  const labelled = new Set([...state.labels.keys(), ...state.saved.keys()]);
+  return [...labelled].filter((item) => state.labels.get(item) !== state.saved.get(item));
+}
 
 /** Give the selected recordings a label, or none (null). */
 function label(text) {
@@ -1282,7 +1357,8 @@ function label(text) {
   }
   const shown = colours[state.colour]?.name; // stays the same if labels come or go
   for (const item of state.selected) given === null ? state.labels.delete(item) : state.labels.set(item, given);
-  say(given === null ? `Label removed from ${plural(state.selected.size, "recording")}.` : `${plural(state.selected.size, "recording")} labelled ${given}.`);
+  const those = plural(state.selected.size, "recording");
+  say(given === null ? `Label removed from ${those}.` : `${those} labelled ${given}.`);
   afterLabels(shown);
 }
 
@@ -1301,13 +1377,15 @@ function afterLabels(shown) {
 
 function showLabels() {
   const known = new Set(meta.labels?.names ?? []);
-  for (const colour of meta.colours) if (colour.name === "label" && colour.values) colour.values.forEach((value) => known.add(value));
+  const classes = meta.colours.find((colour) => colour.name === "label" && colour.values);
+  for (const value of classes?.values ?? []) known.add(value);
   for (const given of state.labels.values()) known.add(given);
   $("label-names").replaceChildren(...[...known].sort().map((value) => make("option", { value })));
   const waiting = unsaved().length;
   $("save").disabled = waiting === 0;
   $("download").disabled = state.labels.size === 0;
-  $("unsaved").textContent = waiting ? `${plural(waiting, "change")} not saved` : state.labels.size ? `${plural(state.labels.size, "label")}` : "";
+  const given = state.labels.size ? plural(state.labels.size, "label") : "";
+  $("unsaved").textContent = waiting ? `${plural(waiting, "change")} not saved` : given;
 }
 
 async function save() {
@@ -1338,9 +1416,10 @@ function csv() {
     const text = value === null || value === undefined ? "" : String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const { name, source, person, start, end } = meta.items;
-  const rows = [...state.labels.keys()].sort((a, b) => a - b).map((item) => [name[item], source[item], person[item], start[item], end[item], state.labels.get(item)]);
-  return [["name", "source", "person", "start", "end", "label"], ...rows].map((row) => row.map(field).join(",") + "\n").join("");
+  const columns = ["name", "source", "person", "start", "end"];
+  const labelled = [...state.labels.keys()].sort((a, b) => a - b);
+  const rows = labelled.map((item) => [...columns.map((column) => meta.items[column][item]), state.labels.get(item)]);
+  return [[...columns, "label"], ...rows].map((row) => row.map(field).join(",") + "\n").join("");
 }
 
 function download() {
@@ -1355,11 +1434,14 @@ function download() {
 
 /** Labels that the server knows by now: the page may have been loaded again after saving. */
 async function readSavedLabels() {
-  for (const [item, text] of Object.entries(meta.labels?.given ?? {})) if (Number(item) < count) state.labels.set(Number(item), String(text));
+  const read = (given) => {
+    const entries = Object.entries(given).map(([item, text]) => [Number(item), String(text)]);
+    state.labels = new Map(entries.filter(([item]) => isWhole(item) && item >= 0 && item < count));
+  };
+  read(meta.labels?.given ?? {});
   if (meta.served) {
     try {
-      const answer = await (await fetch("/labels", { headers: { "X-Motionprint": "1" } })).json();
-      state.labels = new Map(Object.entries(answer.labels).filter(([item]) => Number(item) < count).map(([item, text]) => [Number(item), String(text)]));
+      read((await (await fetch("/labels", { headers: { "X-Motionprint": "1" } })).json()).labels);
     } catch (error) {
       say(`Saved labels could not be read again: ${error.message}`, true);
     }
@@ -1387,7 +1469,8 @@ function exampleClips() {
   if (exampleCache.has(number)) return exampleCache.get(number);
   const example = meta.run.inpainted[number], where = `inpainted ${number}`;
   const skeleton = meta.skeletons[example.skeleton];
-  need(skeleton && isWhole(example.length) && example.length > 0 && example.fps > 0, `${where}: expected a skeleton, frames and a frame rate`);
+  const right = skeleton && isWhole(example.length) && example.length > 0 && example.fps > 0;
+  need(right, `${where}: expected a skeleton, frames and a frame rate`);
   const points = example.length * skeleton.joints.length;
   const motion = (key) => {
     const bytes = bytesOf(example[key], `${where}: ${key}`);
@@ -1396,7 +1479,8 @@ function exampleClips() {
     return Int16Array.from({ length: 3 * points }, (_, at) => view.getInt16(2 * at, true));
   };
   const bits = bytesOf(example.hidden, `${where}: hidden`);
-  need(bits.length >= Math.ceil(points / 8), `${where}: expected ${points} bits of what was hidden, found ${8 * bits.length}`);
+  const least = Math.ceil(points / 8);
+  need(bits.length >= least, `${where}: expected ${points} bits of what was hidden, found ${8 * bits.length}`);
   const original = makeClip(motion("original"), example.length, skeleton, example.fps);
   const inpainted = makeClip(motion("inpainted"), example.length, skeleton, example.fps, original);
   const found = { original, inpainted, hidden: Uint8Array.from({ length: points }, (_, at) => bitOf(bits, at)) };
@@ -1407,8 +1491,11 @@ function exampleClips() {
 function drawExample() {
   if (!meta.run?.inpainted?.length) return;
   const { original, inpainted, hidden } = exampleClips();
-  drawFigure($("original"), [{ clip: original, colour: ink.body, hidden, hiddenColour: ink.truth, dashed: true }], state.time);
-  drawFigure($("inpainted"), [{ clip: original, colour: ink.ghost, pale: true }, { clip: inpainted, colour: ink.body, hidden, hiddenColour: ink.made }], state.time);
+  const recorded = { clip: original, colour: ink.body, hidden, hiddenColour: ink.truth, dashed: true };
+  const ghost = { clip: original, colour: ink.ghost, pale: true };
+  const made = { clip: inpainted, colour: ink.body, hidden, hiddenColour: ink.made };
+  drawFigure($("original"), [recorded], state.time);
+  drawFigure($("inpainted"), [ghost, made], state.time);
 }
 
 function setExample(number) {
@@ -1419,15 +1506,17 @@ function setExample(number) {
   const { original, inpainted, hidden } = exampleClips();
   let sum = 0, n = 0;
   hidden.forEach((bit, point) => {
-    if (!bit || original.values[3 * point] === MISSING || inpainted.values[3 * point] === MISSING) return;
-    sum += Math.hypot(...[0, 1, 2].map((axis) => original.values[3 * point + axis] - inpainted.values[3 * point + axis]));
+    const [one, other] = [original, inpainted].map(({ values }) => values.subarray(3 * point, 3 * point + 3));
+    if (!bit || one[0] === MISSING || other[0] === MISSING) return;
+    sum += Math.hypot(one[0] - other[0], one[1] - other[1], one[2] - other[2]);
     n++;
   });
-  $("inpainted-off").textContent = n ? `Hidden joints are ${(sum / n / 10).toFixed(1)} cm from where they were recorded, on average.` : "";
+  const off = (sum / n / 10).toFixed(1); // cm
+  $("inpainted-off").textContent = n ? `Hidden joints are ${off} cm from where they were recorded, on average.` : "";
   const name = meta.run.inpainted[state.example].name;
-  for (const id of ["original", "inpainted"]) {
+  for (const [id, what] of [["original", "recorded"], ["inpainted", "inpainted"]]) {
     $(id).setAttribute("role", "img");
-    $(id).setAttribute("aria-label", `${name}, ${id === "original" ? "recorded" : "inpainted"}; arrow keys turn the figure`);
+    $(id).setAttribute("aria-label", `${name}, ${what}; arrow keys turn the figure`);
   }
   draw("figures");
 }
@@ -1442,39 +1531,48 @@ function showLosses() {
     box.replaceChildren(make("p", { classes: "quiet", textContent: "No losses were written for this run." }));
     return;
   }
-  const series = names.map((name) => ({ name, points: losses.step.map((step, at) => [step, losses[name][at]]).filter(([, value]) => value > 0) }));
-  const left = losses.step.length - Math.min(...series.map(({ points }) => points.length));
-  const values = series.flatMap(({ points }) => points.map(([, value]) => value)), steps = losses.step;
-  if (!values.length) return;
-  const width = Math.max(box.clientWidth, 240), height = Math.max(200, Math.min(300, width * 0.55)), edge = { left: 46, right: 8, top: 8, bottom: 24 };
-  let low = Math.log10(values.reduce((a, b) => Math.min(a, b))), high = Math.log10(values.reduce((a, b) => Math.max(a, b)));
+  const steps = losses.step;
+  const series = names.map((name) => {
+    const points = steps.map((step, at) => [step, losses[name][at]]);
+    return { name, points: points.filter(([, value]) => value > 0) };
+  });
+  const values = series.flatMap(({ points }) => points.map(([, value]) => value));
+  const left = names.length * steps.length - values.length;
+  const width = Math.max(box.clientWidth, 240), height = between(200, width * 0.55, 300);
+  const edge = { left: 46, right: 8, top: 8, bottom: 24 };
+  let low = Math.log10(values.length ? lowest(values) : 1), high = Math.log10(values.length ? highest(values) : 1);
   if (high - low < 0.2) [low, high] = [low - 0.1, high + 0.1];
   const first = steps[0], last = steps.at(-1);
   const x = (step) => edge.left + ((step - first) / (last - first || 1)) * (width - edge.left - edge.right);
   const y = (value) => edge.top + ((high - Math.log10(value)) / (high - low)) * (height - edge.top - edge.bottom);
   const svg = vector("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
-  const summary = series.filter(({ points }) => points.length).map(({ name, points }) => `${name} from ${+points[0][1].toPrecision(3)} to ${+points.at(-1)[1].toPrecision(3)}`);
+  const summary = series
+    .filter(({ points }) => points.length)
+    .map(({ name, points }) => `${name} from ${rounded(points[0][1])} to ${rounded(points.at(-1)[1])}`);
   svg.setAttribute("aria-label", `Losses over steps ${first} to ${last}, logarithmic: ${summary.join("; ")}`);
   const multiples = high - low > 3 ? [1] : high - low > 0.8 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];
   for (let decade = Math.floor(low); decade <= Math.ceil(high); decade++) {
     for (const multiple of multiples) {
       const value = multiple * 10 ** decade;
       if (Math.log10(value) < low || Math.log10(value) > high) continue;
-      svg.append(vector("line", { class: "rule", x1: edge.left, x2: width - edge.right, y1: y(value), y2: y(value) }));
-      svg.append(vector("text", { x: edge.left - 6, y: y(value) + 4, "text-anchor": "end" }, String(+value.toPrecision(2))));
+      const down = y(value);
+      svg.append(vector("line", { class: "rule", x1: edge.left, x2: width - edge.right, y1: down, y2: down }));
+      svg.append(vector("text", { x: edge.left - 6, y: down + 4, "text-anchor": "end" }, rounded(value, 2)));
     }
   }
   for (const [step, anchor] of [[first, "start"], [(first + last) / 2, "middle"], [last, "end"]]) {
-    svg.append(vector("text", { x: x(step), y: height - 6, "text-anchor": anchor }, anchor === "end" ? `step ${Math.round(step)}` : String(Math.round(step))));
+    const text = (anchor === "end" ? "step " : "") + Math.round(step);
+    svg.append(vector("text", { x: x(step), y: height - 6, "text-anchor": anchor }, text));
   }
   const keys = series.map(({ name, points }, number) => {
     const look = { stroke: colourOf(HUES[number % HUES.length]), "stroke-dasharray": DASHES[number % DASHES.length] };
-    svg.append(vector("path", { ...look, d: points.map(([step, value], at) => `${at ? "L" : "M"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`).join("") }));
+    const corners = points.map(([step, value]) => `${x(step).toFixed(1)} ${y(value).toFixed(1)}`);
+    svg.append(vector("path", { ...look, d: corners.length ? `M${corners.join("L")}` : "" }));
     const line = vector("svg", { viewBox: "0 0 32 10", "aria-hidden": "true" });
     line.append(vector("line", { x1: 1, x2: 31, y1: 5, y2: 5, "stroke-width": 2.5, ...look }));
-    return make("span", {}, line, `${name} ${points.length ? +points.at(-1)[1].toPrecision(3) : "–"}`);
+    return make("span", {}, line, `${name} ${points.length ? rounded(points.at(-1)[1]) : "–"}`);
   });
-  if (left > 0) keys.push(make("span", { classes: "quiet", textContent: `${plural(left, "value")} not above zero left out` }));
+  if (left > 0) keys.push(word(`${plural(left, "value")} not above zero left out`, "quiet"));
   box.replaceChildren(svg);
   $("losses-key").replaceChildren(...keys);
 }
@@ -1488,17 +1586,19 @@ function vector(tag, attributes, text = "") {
 
 function startRun() {
   const { facts = [], inpainted = [] } = meta.run;
-  $("run-facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", { textContent: String(name) }), make("dd", { textContent: String(value) })]));
+  const row = ([name, value]) => [make("dt", {}, String(name)), make("dd", {}, String(value))];
+  $("run-facts").replaceChildren(...facts.flatMap(row));
   $("facts-card").hidden = facts.length === 0;
   $("inpainted-card").hidden = inpainted.length === 0;
   if (inpainted.length) {
-    $("example").replaceChildren(...inpainted.map((example, number) => make("option", { value: String(number), textContent: example.name })));
+    const options = inpainted.map(({ name }, number) => make("option", { value: String(number), textContent: name }));
+    $("example").replaceChildren(...options);
     $("example").addEventListener("change", () => setExample(Number($("example").value)));
     $("example-before").addEventListener("click", () => setExample(state.example - 1));
     $("example-next").addEventListener("click", () => setExample(state.example + 1));
     listenToFigure($("original"));
     listenToFigure($("inpainted"));
-    for (let number = inpainted.length - 1; number >= 0; number--) setExample(number); // each is read, and so checked, now
+    for (let number = inpainted.length - 1; number >= 0; number--) setExample(number); // reads and checks each
   }
   let width = 0;
   new ResizeObserver(() => {
@@ -1536,7 +1636,8 @@ function listenToViews() {
 function fail(error) {
   document.documentElement.dataset.state = "error";
   const known = error instanceof BrokenData;
-  $("error").textContent = known ? `This page's data is broken. ${error.message}` : `The page failed: ${error?.message ?? error}`;
+  const text = error?.message ?? String(error);
+  $("error").textContent = known ? `This page's data is broken. ${text}` : `The page failed: ${text}`;
   $("error").hidden = false;
   for (const element of document.querySelectorAll("main, footer, #views")) element.hidden = true;
   $("facts").textContent = "";
@@ -1545,7 +1646,8 @@ function fail(error) {
 function showHead() {
   document.title = meta.title ? `${meta.title} – motionprint` : "motionprint";
   $("title").textContent = meta.title || "motionprint";
-  const facts = [count ? plural(count, "recording") : null, meta.map ? `${meta.map.kind} of ${meta.map.of}` : null, meta.made_by];
+  const recordings = count ? plural(count, "recording") : "";
+  const facts = [recordings, meta.map ? `${meta.map.kind} of ${meta.map.of}` : "", meta.made_by];
   $("facts").textContent = facts.filter(Boolean).join(" · ");
 }
 
@@ -1605,14 +1707,20 @@ window.motionprint = {
   state() {
     const frame = (item, time) => Math.min(time * clipOf(item).fps, clipOf(item).length - 1);
     const now = performance.now();
+    const { view, hovered, pinned, about, playing, time, speed, example } = state;
     return {
-      view: state.view, hovered: state.hovered, pinned: [...state.pinned], selected: [...state.selected].sort((a, b) => a - b),
-      about: state.about, neighbours: state.about === null ? [] : neighboursOf(state.about),
-      playing: state.playing, time: state.time, speed: state.speed, colour: palette?.name ?? "",
-      labels: Object.fromEntries(state.labels), unsaved: unsaved().length, lit: map.lit.reduce((sum, bit) => sum + bit, 0),
-      map: { ...state.map }, camera: { ...state.camera }, example: state.example,
-      hoveredFrame: state.hovered === null ? null : frame(state.hovered, hoverTime()),
-      pinnedFrames: state.pinned.map((item) => frame(item, state.time)),
+      view, hovered, about, playing, time, speed, example,
+      pinned: [...pinned],
+      selected: [...state.selected].sort((a, b) => a - b),
+      neighbours: about === null ? [] : neighboursOf(about),
+      colour: palette.name,
+      lit: map.lit.reduce((sum, bit) => sum + bit, 0),
+      labels: Object.fromEntries(state.labels),
+      unsaved: unsaved().length,
+      map: { ...state.map },
+      camera: { ...state.camera },
+      hoveredFrame: hovered === null ? null : frame(hovered, hoverTime()),
+      pinnedFrames: pinned.map((item) => frame(item, time)),
       framesPerSecond: drawn.filter((at) => at > now - 1000).length,
     };
   },
