@@ -284,6 +284,24 @@ def test_hovering_a_point_plays_it(page: Page) -> None:
     assert page.state()["hovered"] is None
 
 
+def test_windows_and_persons_of_one_recording_are_told_apart(page: Page) -> None:
+    meta, frames = payload(8)
+    meta["items"]["name"][:4] = ["walk", "walk", "duet", "duet"]
+    meta["items"]["start"][1], meta["items"]["end"][1] = 1.0, 2.5
+    meta["items"]["person"][3] = 1
+    meta["items"]["start"][4] = meta["items"]["end"][4] = None
+    page.open(build(meta, frames))
+    names = page.js("return [0, 1, 2, 3, 4, 5].map(nameOf)")
+    assert names == [
+        "walk, 0.0 to 1.3 s",
+        "walk, 1.0 to 2.5 s",
+        "duet, 0.0 to 1.5 s",
+        "duet, person 1, 0.0 to 1.5 s",
+        "wave_004",
+        "march_005",
+    ]
+
+
 def test_clicks_pin_up_to_four_and_the_fifth_is_refused(page: Page) -> None:
     page.open()
     item = page.free_item()
@@ -527,8 +545,8 @@ def test_labels_are_downloaded_without_a_server(page: Page) -> None:
     rows = file.read_text(encoding="utf-8").splitlines()
     assert rows == [
         "name,source,person,start,end,label",
-        f"march_001,bert/1.bvh,0,0,{21 / 15},walk",
-        f'"a ""quoted"", name",,0,0,{22 / 15},walk',
+        "march_001,bert/1.bvh,0,0.000,1.400,walk",
+        '"a ""quoted"", name",,0,0.000,1.467,walk',
     ]
     assert page.state()["unsaved"] == 0
 

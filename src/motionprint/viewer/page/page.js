@@ -1069,7 +1069,8 @@ function nameOf(item) {
   const { name, start, end, person } = meta.items;
   const parts = [name[item]];
   if (person[item]) parts.push(`person ${person[item]}`);
-  if (start[item] > 0 || repeated.has(name[item])) parts.push(`${start[item].toFixed(1)}–${end[item].toFixed(1)} s`);
+  const [from, to] = [start[item], end[item]], known = Number.isFinite(from) && Number.isFinite(to);
+  if (known && (from > 0 || repeated.has(name[item]))) parts.push(`${from.toFixed(1)} to ${to.toFixed(1)} s`);
   return parts.join(", ");
 }
 let repeated = new Set();
@@ -1416,10 +1417,13 @@ function csv() {
     const text = value === null || value === undefined ? "" : String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const columns = ["name", "source", "person", "start", "end"];
+  const { name, source, person, start, end } = meta.items;
   const labelled = [...state.labels.keys()].sort((a, b) => a - b);
-  const rows = labelled.map((item) => [...columns.map((column) => meta.items[column][item]), state.labels.get(item)]);
-  return [[...columns, "label"], ...rows].map((row) => row.map(field).join(",") + "\n").join("");
+  const seconds = (value) => (Number.isFinite(value) ? value.toFixed(3) : "");
+  const told = (item) => [name[item], source[item], person[item], seconds(start[item]), seconds(end[item])];
+  const rows = labelled.map((item) => [...told(item), state.labels.get(item)]);
+  const head = ["name", "source", "person", "start", "end", "label"];
+  return [head, ...rows].map((row) => row.map(field).join(",") + "\n").join("");
 }
 
 function download() {
