@@ -28,7 +28,7 @@ NEAR = 0.2
 """How near copies are, of the median distance of a recording to its nearest neighbour: the nearest pairs of different
 recordings lie at 0.25 of it (docs/exploring.md)."""
 
-ROWS = 1024
+ROWS = 256
 """Prints that are compared with all before them at a time: memory grows with N, not with N squared."""
 
 Floats = npt.NDArray[np.float64]
@@ -126,7 +126,7 @@ def find_groups(
         raise SettingsError(f"{opened.folder}: expected 1 to {len(opened)} groups (its recordings), found {count}")
     run.skeleton.require_same(opened.skeleton, str(opened.folder))
     prints = encode(run, opened, report=report)
-    require_finite(prints, "test")
+    require_finite(prints, "recordings'")
     vectors = unit_vectors(prints.astype(np.float64))  # (N, R)
     algorithm = "ward" if len(vectors) <= WARD_LIMIT else "kmeans"
     wanted = choose_count(vectors, seed) if count is None else count

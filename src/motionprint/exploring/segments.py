@@ -113,7 +113,7 @@ def open_recordings(
         if name is not None:
             raise DatasetError(f"{path}: expected a data set folder with --name, found none")
         return list(read_all(path, reading))
-    reading.refuse(path, "a data set folder: it has its own", *(each.name for each in fields(ReadSettings)))
+    reading.refuse(str(path), "a data set folder: it has its own", *(each.name for each in fields(ReadSettings)))
     dataset = open_dataset(path)
     if name is None:
         return dataset
