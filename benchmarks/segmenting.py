@@ -1,6 +1,6 @@
 """Where recordings that were strung together are cut again, and how well.
 
-    python benchmarks/segmenting.py DATASET=RUN... [--also DATASET=RUN]... [--strings 8] [--json FILE]
+    python benchmarks/segmenting.py DATASET=RUN... [--chosen FILE] [--strings 8] [--json FILE]
 
 A string is SIZE recordings of CLASSES classes, no class twice in a row, of one half of the protocol that the run was
 trained under; those of less than 1 s or more than 20 s, with missing values, or (of the test half) equal to a training
@@ -9,9 +9,9 @@ until its first frame has the root and the heading of the last frame before it, 
 out over 0.2 s. Strings depend on ``--seed`` alone.
 
 Windows and penalties, of each kind of prints its own, are those of a grid with the highest mean F1 (+-0.5 s) over all
-data sets' training strings; those of ``--also`` choose nothing. Strings of the test halves are then cut once, with the
-blend at the seams and without. Beside them: cuts at the minima of the joints' mean speed (smoothing and prominence chosen likewise), and evenly spaced
-cuts, which are told how many there are.
+data sets' training strings; with ``--chosen`` they are those of an earlier call. Strings of the test halves are then
+cut once, with the blend at the seams and without. Beside them: cuts at the minima of the joints' mean speed (smoothing
+and prominence chosen likewise), and evenly spaced cuts, which are told how many there are.
 
 Groups of segments are judged at the true cuts: the adjusted Rand index of groups and classes within a string; how alike
 segments of a group have to be is chosen on the training strings, for each kind of prints.
@@ -52,7 +52,7 @@ KINDS = ("states", "untrained", "raw")
 WINDOWS = (0.5, 1.0, 2.0)
 STRIDE = 0.1
 PENALTIES = tuple(float(2.0**power) for power in np.arange(-5, 1.5, 0.5))
-ALIKE = (0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975)
+ALIKE = tuple(float(each) for each in np.round(np.arange(0.5, 1.0, 0.05), 3))
 SMOOTHING, PROMINENCE = (0.1, 0.2, 0.4), (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 TOLERANCES = (0.25, 0.5, 1.0)
 
@@ -240,6 +240,12 @@ def choose(corpora: Corpora, given: Mapping[str, Sequence[String]]) -> tuple[Cho
     return chosen, iter(tried)
 
 
+def earlier(file: Path) -> Chosen:
+    """What an earlier call has chosen."""
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return {row["kind"]: tuple(row["settings"]) for row in rows if row.get("settings")}
+
+
 def judge(corpora: Corpora, chosen: Chosen, given: Mapping[str, Sequence[String]]) -> Iterator[dict[str, Any]]:
     """A row a data set, kind and tolerance."""
     for name, (_, run) in corpora.items():
@@ -262,29 +268,26 @@ def judge(corpora: Corpora, chosen: Chosen, given: Mapping[str, Sequence[String]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", metavar="DATASET=RUN", nargs="+", help="data set folders and runs of their protocols")
-    parser.add_argument(
-        "--also", metavar="DATASET=RUN", action="append", default=[], help="judged, and chooses nothing"
-    )
+    parser.add_argument("--chosen", type=Path, help="what --json wrote of the call whose choice is taken")
     parser.add_argument("--strings", type=int, default=8, help="of each half of each data set [%(default)s]")
     parser.add_argument("--seed", type=int, default=0, help="of the strings [%(default)s]")
     parser.add_argument("--json", type=Path, help="write the rows here too")
     arguments = parser.parse_args()
     corpora, train, test = {}, {}, {}
-    for pair in (*arguments.pairs, *arguments.also):
+    for pair in arguments.pairs:
         folder, _, run_folder = pair.partition("=")
         dataset, run = open_dataset(folder), load_run(run_folder)
         split = resolve(dataset, run.config["protocol"], run.config["fold"])
         hashes = np.array(dataset.sha256)
         fresh = split.test[~np.isin(hashes[split.test], hashes[split.train])]
         corpora[dataset.name] = (dataset, run)
-        if pair in arguments.pairs:
-            train[dataset.name] = strings(dataset, split.train, arguments.strings, arguments.seed, BLEND)
+        train[dataset.name] = strings(dataset, split.train, arguments.strings, arguments.seed, BLEND)
         for blend in (BLEND, 0.0):
             test.setdefault(blend, {})[dataset.name] = strings(
                 dataset, fresh, arguments.strings, arguments.seed + 1, blend
             )
     made = provenance(" ".join(["python", "benchmarks/segmenting.py", *sys.argv[1:]]))
-    chosen, tried = choose({name: corpora[name] for name in train}, train)
+    chosen, tried = choose(corpora, train) if arguments.chosen is None else (earlier(arguments.chosen), iter(()))
     rows = [{**row, "half": "train", **made} for row in tried]
     print("chosen (window, penalty; smoothing, prominence; alike):", chosen, flush=True)
     for blend, given in test.items():

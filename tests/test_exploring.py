@@ -210,7 +210,7 @@ def _long(recordings: list[SkeletonSequence]) -> SkeletonSequence:
 
 
 def test_a_change_of_posture_is_cut_and_what_comes_again_is_known(run, recordings) -> None:
-    found = find_segments(run, [_long(recordings)], SegmentSettings(penalty=0.2))
+    found = find_segments(run, [_long(recordings)], SegmentSettings(penalty=0.2, alike=0.9))
     assert [each.group for each in found.segments] == [0, 1, 0]
     ends = [each.end for each in found.segments]
     assert ends[0] == pytest.approx(3, abs=0.5) and ends[1] == pytest.approx(6, abs=0.5) and ends[2] == 9
@@ -313,7 +313,7 @@ def test_cluster_fails_in_one_line(run, few, tmp_path: Path, capsys) -> None:
 def test_segment_says_what_it_found_and_draws_it(run, recordings, tmp_path: Path, capsys) -> None:
     write_dataset(tmp_path / "data", [_long(recordings), replace(recordings[0], positions=recordings[0].positions[:9])])
     out, picture = tmp_path / "segments.csv", tmp_path / "segments.png"
-    words = ["segment", run.folder, tmp_path / "data", "--penalty", "0.2", "--quiet"]
+    words = ["segment", run.folder, tmp_path / "data", "--penalty", "0.2", "--alike", "0.9", "--quiet"]
     status, text, error = _told([*words, "--out", out, "--picture", picture], capsys)
     assert status == 0 and "4 segments of" in text and "shorter than a window of" in error
     assert len(_rows(out)) == 4 and picture.stat().st_size > 1000

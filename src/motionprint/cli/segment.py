@@ -34,12 +34,12 @@ LISTED = 40
 @click.option(
     "--penalty",
     type=click.FloatRange(min=0, min_open=True),
-    help="What a cut has to save: less cuts more often.  [default: 0.25]",
+    help="What a cut has to save: less cuts more often.  [default: 0.35]",
 )
 @click.option(
     "--alike",
     type=click.FloatRange(min=-1, max=1),
-    help="The cosine from which on segments share a group.  [default: 0.9]",
+    help="The cosine from which on segments share a group.  [default: 0.95]",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @reading_options

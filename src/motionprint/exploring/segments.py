@@ -49,9 +49,9 @@ class SegmentSettings:
     """Seconds of a window, each of which has a print; a segment lasts three quarters of one at least."""
     stride: float = 0.1
     """Seconds from window to window: how finely cuts are placed."""
-    penalty: float = 0.25
+    penalty: float = 0.35
     """What a cut has to save, in squared distance of prints of length 1, times the windows in a window's time."""
-    alike: float = 0.9
+    alike: float = 0.95
     """The cosine of their mean prints from which on a segment resembles an earlier one."""
 
     def __post_init__(self) -> None:
