@@ -1,6 +1,7 @@
 """How many clusters each criterion says there are, beside the number of classes; and how near copies and others lie.
 
     python benchmarks/clustering_k.py DATASET=RUN... [--json FILE]
+    python benchmarks/clustering_k.py --size 50000
 
 Only the training half of each run's protocol is read: by this the criterion of `motionprint cluster -k auto` and the
 default of ``--near`` were chosen. Prints have length 1, clusters are cut from one Ward tree, 2 to 50 of them.
@@ -16,6 +17,9 @@ for 30 and 100 clusters at most too: it depends on where the line ends.
 
 Copies: recordings changed in ways that leave them the same movement. Their distance to the print of the original is
 given in units of the median distance of a recording to its nearest neighbour of other content, as ``--near`` takes it.
+
+With ``--size`` so many prints of 256 values are drawn around 15 centres and grouped as `motionprint cluster` would: the
+seconds of CPU time, and the most memory that the process ever had.
 """
 
 from __future__ import annotations
@@ -31,10 +35,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from motionprint.evaluation import encode
+from motionprint.evaluation import cluster, encode
+from motionprint.evaluation.clustering import WARD_LIMIT
 from motionprint.evaluation.probes import unit_vectors
 from motionprint.evaluation.rows import provenance
-from motionprint.exploring.counting import knee, within
+from motionprint.exploring.counting import choose_count, knee, within
+from motionprint.exploring.groups import NEAR, find_copies
 from motionprint.preprocessing.time import resample
 from motionprint.sequence import SkeletonSequence
 from motionprint.store import open_dataset
@@ -125,14 +131,38 @@ WAYS: Mapping[str, Callable[[SkeletonSequence, np.random.Generator], SkeletonSeq
 }
 
 
+def sized(size: int) -> dict[str, Any]:
+    """What grouping so many prints takes."""
+    import resource
+    import time
+
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(15, 256))
+    vectors = unit_vectors(centres[random.integers(0, 15, size)] + 1.2 * random.normal(size=(size, 256)))
+    began = time.process_time()
+    count = choose_count(vectors)
+    chosen = time.process_time() - began
+    cluster("ward" if size <= WARD_LIMIT else "kmeans", vectors, count)
+    clustered = time.process_time() - began - chosen
+    find_copies(vectors, [str(number) for number in range(size)], NEAR, 0, None)
+    copies = time.process_time() - began - chosen - clustered
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kB, but bytes on a Mac
+    seconds = {"choosing": round(chosen, 1), "clustering": round(clustered, 1), "copies": round(copies, 1)}
+    return {"size": size, "clusters": count, "cpu_s": seconds, "peak_mb": round(peak)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pairs", metavar="DATASET=RUN", nargs="+", help="data set folders and runs of their protocols")
+    parser.add_argument("pairs", metavar="DATASET=RUN", nargs="*", help="data set folders and runs of their protocols")
+    parser.add_argument("--size", type=int, help="group so many drawn prints, and say what it takes")
     parser.add_argument("--seed", type=int, default=0, help="of what is changed [%(default)s]")
     parser.add_argument("--json", type=Path, help="write the rows here too")
     arguments = parser.parse_args()
     made = provenance(" ".join(["python", "benchmarks/clustering_k.py", *sys.argv[1:]]))
-    rows = []
+    rows: list[dict[str, Any]] = []
+    if arguments.size:
+        rows.append({**sized(arguments.size), **made})
+        print(rows[-1])
     for pair in arguments.pairs:
         folder, _, run_folder = pair.partition("=")
         dataset, run = open_dataset(folder), load_run(run_folder)

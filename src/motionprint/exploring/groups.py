@@ -22,7 +22,7 @@ from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.atomic import new_file
 from motionprint.training import Run
 
-__all__ = ["NEAR", "Group", "Groups", "find_groups", "write_groups"]
+__all__ = ["NEAR", "Group", "Groups", "find_copies", "find_groups", "write_groups"]
 
 NEAR = 0.2
 """How near copies are, of the median distance of a recording to its nearest neighbour: the nearest pairs of different
@@ -140,7 +140,7 @@ def find_groups(
         labels=tuple(opened.labels),
         group=group,
         distance=np.linalg.norm(vectors - vectors[nearest], axis=1),
-        copy_of=_copies(vectors, opened.sha256, near, seed, report),
+        copy_of=find_copies(vectors, opened.sha256, near, seed, report),
         groups=groups,
         algorithm=algorithm,
         chosen=count is None,
@@ -166,8 +166,13 @@ def _groups(vectors: Floats, group: npt.NDArray[np.intp], labels: list[str | Non
         yield Group(number, len(members), representative, label, most / known.total() if known else None)
 
 
-def _copies(vectors: Floats, hashes: list[str], near: float, seed: int, report: Report | None) -> npt.NDArray[np.intp]:
-    """(N,) the number of the earlier recording that each is a copy of, -1 where it is of none."""
+def find_copies(
+    vectors: Floats, hashes: list[str], near: float, seed: int, report: Report | None
+) -> npt.NDArray[np.intp]:
+    """(N,) the number of the earlier recording that each is a copy of, -1 where it is of none.
+
+    ``vectors`` (N, R) have length 1; ``near`` is as in `find_groups`.
+    """
     first: dict[str, int] = {}
     same = np.array([first.setdefault(value, number) for number, value in enumerate(hashes)], np.intp)
     everything = np.arange(len(vectors))
