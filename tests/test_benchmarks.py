@@ -197,3 +197,54 @@ def test_cells_that_the_file_has_are_not_measured_again(tmp_path: Path) -> None:
     assert lines[0] == "`cross-view`:" and len(lines) == 2 + 2 + 4
     assert lines[4].startswith("| none | set | 100.0 | 100.0 | - | - | - | - |")
     assert lines[-1].startswith("| body | axes | 100.0 | ") and "-" not in lines[-1]
+
+
+@pytest.fixture(scope="module")
+def segmenting() -> ModuleType:
+    return _script("segmenting")
+
+
+def test_found_cuts_are_matched_to_true_ones_at_most_once(segmenting: ModuleType) -> None:
+    assert segmenting.matched([1.0, 1.2, 5.0], [1.1, 4.0], 0.5) == 1
+    assert segmenting.matched([0.6, 1.4], [1.0, 1.8], 0.5) == 2  # the earlier one leaves the later one to the next
+    assert segmenting.matched([], [1.0], 0.5) == 0
+    string = segmenting.String(None, [1.0, 2.0, 3.0], [])
+    found = segmenting.scores([[1.1, 9.0]], [string], 0.5)
+    assert found == {"precision": pytest.approx(1 / 2), "recall": pytest.approx(1 / 3), "f1": pytest.approx(2 / 5)}
+
+
+def test_a_seam_shows_neither_a_jump_nor_a_turn(segmenting: ModuleType) -> None:
+    random = np.random.default_rng(0)
+    skeleton = SKELETONS["kinect20"]
+    first = random.normal(size=(20, 3))
+    turn = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+    same = SkeletonSequence((first @ turn.T + 5)[None].repeat(30, 0), 30.0, skeleton, label="b")
+    whole = SkeletonSequence(first[None].repeat(30, 0), 30.0, skeleton, label="a")
+    string = segmenting.strung([whole, same], 0.0)
+    assert string.cuts == [1.0] and string.labels == ["a", "b"]
+    np.testing.assert_allclose(string.sequence.positions, first[None].repeat(60, 0), atol=1e-5)
+
+    other = SkeletonSequence(random.normal(size=(30, 20, 3)).astype(np.float32), 30.0, skeleton, label="b")
+    positions = segmenting.strung([whole, other], 0.2).sequence.positions
+    steps = np.abs(positions[30] - positions[29]), np.abs(other.positions[0] - positions[29])
+    assert steps[0].max() < steps[1].max()
+    root = skeleton.root
+    np.testing.assert_allclose(positions[30, root], positions[29, root], atol=1e-5)
+
+
+def test_segments_cut_where_they_truly_are_get_the_groups_of_their_classes(segmenting: ModuleType) -> None:
+    vectors = np.repeat(np.eye(3)[[0, 1, 0, 2]], 10, axis=0)
+    string = segmenting.String(None, [1.0, 2.0, 3.0], ["a", "b", "a", "c"])
+    given = segmenting.Slid(string, vectors, np.arange(40) / 10 + 0.05)
+    assert segmenting.rand_index([given], 0.9) == 1.0
+
+
+def test_criteria_count_far_heaps() -> None:
+    script = _script("clustering_k")
+    random = np.random.default_rng(0)
+    prints = np.repeat(20 * np.eye(6), 20, axis=0) + random.normal(size=(120, 6))
+    labels = np.repeat(list("abcdef"), 20)
+    found, rand = script.criteria(prints, labels)
+    names = ("knee", "silhouette", "Calinski-Harabasz", "Davies-Bouldin", "eigengap", "tree gap", "best")
+    assert [found[name] for name in names] == [6] * 7
+    assert rand["knee"] == rand["classes"] == 1.0

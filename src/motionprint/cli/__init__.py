@@ -28,6 +28,8 @@ COMMANDS = {
     "pretrain": "Train an encoder on a data set, without its labels.",
     "train": "Train a supervised method, or fine-tune a pre-trained encoder, on labelled recordings.",
     "embed": "Turn recordings into prints, one vector each.",
+    "cluster": "Group the recordings of a data set, and find those that are there twice.",
+    "segment": "Cut a long recording where the movement changes.",
     "evaluate": "Measure prints on a protocol, beside raw coordinates and an untrained encoder.",
     "label": "Label the rest of a data set from a few labels, and say which to add.",
     "experiment": "Run a table or a figure of the paper on the data at hand.",
