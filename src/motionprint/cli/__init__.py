@@ -29,6 +29,7 @@ COMMANDS = {
     "train": "Train a supervised method, or fine-tune a pre-trained encoder, on labelled recordings.",
     "embed": "Turn recordings into prints, one vector each.",
     "evaluate": "Measure prints on a protocol, beside raw coordinates and an untrained encoder.",
+    "plot": "Draw motion, a run or results: stick figures, films, curves.",
     "experiment": "Run a table or a figure of the paper on the data at hand.",
     "report": "Turn result rows into tables and figures, beside what was published.",
     "export": "Write the encoder of a run as a file that runs without motionprint.",
