@@ -13,11 +13,12 @@ import motionprint as mp
 from motionprint.cli import main
 from motionprint.corpora.synthetic import _perform
 from motionprint.errors import CheckpointError, SkeletonMismatchError
-from motionprint.evaluation import embed, encode
+from motionprint.evaluation import embed, encode, evaluate
 from motionprint.evaluation.prints import read_prints
 from motionprint.rigs import map_to
 from motionprint.skeleton import SKELETONS
-from motionprint.training import load_run, save_run
+from motionprint.store import write_dataset
+from motionprint.training import load_run, save_run, train
 from motionprint.training.run import SHIPPED, run_folder
 from motionprint.writers import write
 
@@ -124,6 +125,14 @@ def test_a_run_of_ones_own_maps_only_when_told(rigs: Path, tmp_path: Path) -> No
         embed(run, [rigs / "walk_cmu31.bvh"], tmp_path / "prints.parquet")
     done = embed(run, [rigs / "walk_cmu31.bvh"], tmp_path / "prints.parquet", map_rigs=True)
     assert (done.recordings, done.mapped) == (1, 1)
+
+
+def test_a_data_set_of_other_joints_is_refused_with_what_helps(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data", [replace(_perform(3, "walk", 6, 1), name="walk")])
+    with pytest.raises(SkeletonMismatchError, match=r"prepare --map-to body14 \(map_to=\) brings .* the run's joints$"):
+        evaluate(load_run(NAME), data)
+    with pytest.raises(SkeletonMismatchError, match="prepare --map-to body14"):
+        train(data, tmp_path / "run", init=load_run(NAME))
 
 
 def test_info_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,10 +17,10 @@ import numpy.typing as npt
 import torch
 
 import motionprint
-from motionprint.errors import CheckpointError, SettingsError
+from motionprint.errors import CheckpointError, SettingsError, SkeletonMismatchError
 from motionprint.methods import CLASSIFIERS, METHODS, Method
 from motionprint.preprocessing import Recipe
-from motionprint.skeleton import Skeleton
+from motionprint.skeleton import SKELETONS, Skeleton
 from motionprint.store import MotionDataset
 from motionprint.store.atomic import held, new_folder, replaced
 from motionprint.store.protocols import Split
@@ -127,6 +127,17 @@ class Run:
         fitted = [*self.config["fitted"], *(self.config.get("pretrained") or {}).get("fitted", ())]
         test = hashes[split.test]
         return np.asarray(np.isin(test, fitted) & ~np.isin(test, hashes[split.train]))
+
+    def require_joints(self, dataset: MotionDataset) -> None:
+        """Raise a SkeletonMismatchError, which says what helps, unless a data set has the joints that the run knows."""
+        try:
+            self.skeleton.require_same(dataset.skeleton, str(dataset.folder))
+        except SkeletonMismatchError as error:
+            if self.skeleton.name not in SKELETONS:
+                raise
+            raise SkeletonMismatchError(
+                f"{error}; prepare --map-to {self.skeleton.name} (map_to=) brings recordings onto the run's joints"
+            ) from error
 
     def untrained(self) -> Run:
         """The same networks as they were before the first step: what training adds is measured against it."""
