@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +71,35 @@ def test_every_shipped_model_has_what_it_needs_and_no_more() -> None:
         for word in ("mocap.cs.cmu.edu", "EIA-0196217", "not good for", config["command"], config["versions"]["torch"]):
             assert word in card
         assert card == (Path(__file__).parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
+
+
+def test_the_card_says_what_the_rows_say() -> None:
+    """Five lines a data set: the model, its networks untrained, raw; a model of the set itself, raw with all joints."""
+    repository = Path(__file__).parents[1]
+    text = (repository / "benchmarks" / "figures" / "cmu-small.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    card = (repository / "docs" / "models.md").read_text(encoding="utf-8")
+    lines = [line for line in card.splitlines() if re.search(r"\| \d+\.\d \| \d+\.\d \| \d+\.\d \|$", line)]
+    assert len(lines) == 15 and len(rows) == 3 * 6 * 3
+    own = {"linear": "accuracy", "knn1": "accuracy", "retrieval": "map"}
+    for number, dataset in enumerate(("nw_ucla", "msr_action3d", "mhad_dmocap")):
+        for line, (shipped, method) in zip(
+            lines[5 * number :],
+            ((True, "inpainting"), (True, "random"), (True, "raw"), (False, "inpainting"), (False, "raw")),
+            strict=False,
+        ):
+            found = [float(cell) for cell in line.split("|")[3:6]]
+            for task, printed in zip(own, found, strict=True):
+                [row] = [
+                    row
+                    for row in rows
+                    if (row["dataset"], row["method"], row["task"]) == (dataset, method, task)
+                    and row["metric"] == own[task]
+                    and (row["fitted_on"]["dataset"] == "cmu+synthetic") == shipped
+                ]
+                assert round(100 * row["value"], 1) == printed
+                assert "motionprint:cmu-small" in row["command"] or not shipped
+                assert not row["commit"].endswith("-dirty")
 
 
 def test_it_is_loaded_by_name_wherever_a_run_is() -> None:

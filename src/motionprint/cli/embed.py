@@ -14,8 +14,7 @@ from motionprint.cli.reading import reading_options
 
 @click.command(
     "embed",
-    epilog="\b\nExample:\n  motionprint embed runs/cmu takes/*.bvh --out prints.parquet --window 4 --stride 2\n"
-    "  motionprint embed motionprint:cmu-small walk.bvh --out prints.parquet",
+    epilog="\b\nExample:\n  motionprint embed runs/cmu takes/*.bvh --out prints.parquet --window 4 --stride 2",
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(path_type=Path))

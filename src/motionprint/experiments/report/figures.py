@@ -131,7 +131,11 @@ def training(title: str, cells: Sequence[Cell], path: Path, endings: Sequence[st
 def map_kinds() -> list[str]:
     """The projections that can be computed here: t-SNE, and UMAP where umap-learn is installed."""
     try:
-        importlib.import_module("umap")
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", ImportWarning
+            )  # that its parametric kind, which needs TensorFlow, is not there
+            importlib.import_module("umap")
     except ImportError:
         return ["t-SNE"]
     return ["t-SNE", "UMAP"]
