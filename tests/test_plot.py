@@ -19,7 +19,16 @@ from PIL import Image, ImageSequence
 from motionprint.corpora.synthetic import _perform
 from motionprint.errors import MotionprintError, SettingsError
 from motionprint.evaluation.rows import KEYS
-from motionprint.pictures import KINDS, accuracy_bars, confusion, motion_film, plot, training_curves, trajectories
+from motionprint.pictures import (
+    KINDS,
+    accuracy_bars,
+    confusion,
+    motion_film,
+    motion_strips,
+    plot,
+    training_curves,
+    trajectories,
+)
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS, Skeleton
 from motionprint.store import write_dataset
@@ -138,6 +147,20 @@ def test_a_removed_root_still_stands_on_the_floor(tmp_path: Path) -> None:
         body = np.abs(frame.astype(int) - ORANGE).sum(axis=2) < 60
         lowest.append(np.flatnonzero(body.any(axis=1)).max())
     assert np.ptp(lowest) <= 8  # pixels, of a body of some 300
+
+
+def test_markers_that_nothing_joins_are_points(tmp_path: Path) -> None:
+    cloud = Skeleton.from_tree([f"m{number}" for number in range(9)], [-1, *[0] * 8])
+    corners = np.array([[0, 0, 0], *[(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)]], dtype=np.float32)
+    markers = SkeletonSequence(np.repeat(corners[None], 3, axis=0), fps=30, skeleton=cloud, name="markers")
+    motion_film(markers, tmp_path / "points.gif")
+    [frame] = _frames(tmp_path / "points.gif")[:1]
+    dark = (frame.astype(int).sum(axis=2) < 250).sum()
+    assert 8 * 9 < dark < 8 * 80  # of eight points, one of them twice; lines between them would be thousands
+    strip = tmp_path / "points.svg"
+    motion_strips([markers], strip, columns=2)
+    assert 'id="PathCollection_' in strip.read_text(encoding="utf-8")
+    assert 'id="LineCollection_' not in strip.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from motionprint.skeleton import Skeleton
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["TURN", "Floats", "draw_bones", "seen"]
+__all__ = ["TURN", "Floats", "are_markers", "draw_bones", "seen"]
 
 TURN = 40.0
 """Degrees that the body is turned from facing the viewer."""
@@ -37,12 +37,21 @@ def seen(original: Floats, inpainted: Floats, skeleton: Skeleton) -> tuple[Float
     return (truth - root[:, None]) @ view.T, (found - root[:, None]) @ view.T
 
 
+def are_markers(parents: tuple[int, ...]) -> bool:
+    """Whether nothing joins the joints but that they hang on one: markers, which are drawn as points."""
+    return len(parents) > 3 and all(parent == -1 or parents[parent] == -1 for parent in parents)
+
+
 def draw_bones(
     ax: Axes, joints: Floats, parents: tuple[int, ...], drawn: npt.NDArray[np.bool_], color: str, **style: Any
 ) -> None:
-    """The bones whose lower joints are ``drawn``; one to a missing joint is left out."""
+    """The bones whose lower joints are ``drawn``, or markers as points; one to a missing joint is left out."""
     from matplotlib.collections import LineCollection
 
+    if are_markers(parents):
+        there = joints[drawn & np.isfinite(joints).all(axis=1)]
+        ax.scatter(there[:, 0], there[:, 1], s=5.0, color=color, linewidths=0)
+        return
     ends = [(joint, parent) for joint, parent in enumerate(parents) if parent != -1 and drawn[joint]]
     lines = [joints[list(pair)] for pair in ends if np.isfinite(joints[list(pair)]).all()]
     style = {"linewidth": 2.0, "capstyle": "round", "joinstyle": "round", **style}

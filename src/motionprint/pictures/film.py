@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from motionprint.errors import SettingsError
-from motionprint.pictures.bodies import TURN, Floats
+from motionprint.pictures.bodies import TURN, Floats, are_markers
 from motionprint.preprocessing.space import rotation_to_front
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
@@ -66,7 +66,7 @@ def motion_film(sequence: SkeletonSequence, path: str | Path) -> None:
             f"{sequence.duration:.1f} s: --from and --to (start=, end=) choose a part"
         )
     if ending == ".gif":
-        hundredths = max(round(100 / _RATE[ending]), round(100 / sequence.fps))  # a GIF counts time in them
+        hundredths = min(max(round(100 / _RATE[ending]), round(100 / sequence.fps)), 6000)  # a GIF counts time in them
         _write_gif(_frames(sequence, 100 / hundredths), path, 10 * hundredths)
     else:
         fps = sequence.fps / np.ceil(sequence.fps / _RATE[ending])
@@ -227,12 +227,16 @@ def _canvas(stage: _Stage) -> Image:
 
 
 def _drawn(picture: Image, joints: Floats, parents: tuple[int, ...], colours: list[Colour], stage: _Stage) -> Image:
-    """The body's shadow, and its bones, the farthest first."""
+    """The body's shadow, and its bones (of markers, points), the farthest first."""
     from PIL import ImageDraw
 
     pencil = ImageDraw.Draw(picture)
     there = np.isfinite(joints.sum(axis=1))
-    bones = [(joint, parent) for joint, parent in enumerate(parents) if parent != -1 and there[joint] and there[parent]]
+    if are_markers(parents):
+        bones = [(joint, joint) for joint in range(len(parents)) if there[joint]]
+    else:
+        ends = [(joint, parent) for joint, parent in enumerate(parents) if parent != -1]
+        bones = [(joint, parent) for joint, parent in ends if there[joint] and there[parent]]
     shadow, body = _pixels(joints * [1.0, 0.0, 1.0], stage), _pixels(joints, stage)
     depth = _on_screen(joints)[:, 2]
     for bone in bones:
