@@ -61,6 +61,7 @@ WITHIN_A_ROW = {
     ("kinematics", "rotations"),
     ("prepare", "store"),
     ("convert", "store"),
+    ("experiments", "pictures"),
 }
 """Rooms of one row of which the second is the first one's base."""
 

@@ -13,7 +13,8 @@ import pytest
 
 from motionprint.corpora.synthetic import _perform
 from motionprint.errors import SettingsError
-from motionprint.pictures import _seen, inpainting_strip, label_curve, motion_strips
+from motionprint.pictures import inpainting_strip, label_curve, motion_strips
+from motionprint.pictures.bodies import seen as _seen
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS, Skeleton
 

@@ -19,7 +19,7 @@ from motionprint.skeleton import Skeleton
 from motionprint.store import MotionDataset
 from motionprint.training import Run, configure, load_run, save_run, train_on
 from motionprint.training.pretrain import require_unsupervised
-from motionprint.training.run import read_config
+from motionprint.training.run import read_config, run_folder
 
 __all__ = ["MotionEncoder"]
 
@@ -138,7 +138,7 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     @classmethod
     def load(cls, folder: str | Path) -> MotionEncoder:
         """A fitted encoder from a run folder, whether `save` or ``motionprint pretrain`` wrote it."""
-        config = read_config(Path(folder))
+        config = read_config(run_folder(folder))
         parameters = dict(config.get("estimator", {}))
         run = load_run(folder, str(parameters.get("device", "auto")))
         if isinstance(parameters.get("skeleton"), dict):

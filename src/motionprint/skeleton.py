@@ -562,6 +562,12 @@ SKELETONS: dict[str, Skeleton] = {
             "right_elbow:right_shoulder left_wrist:left_elbow right_wrist:right_elbow "
             "left_hand:left_wrist right_hand:right_wrist",
         ),
+        _built_in(  # what nearly every rig has, so that a recording of any can be brought onto it: `rigs.map_to`
+            "body14",
+            "pelvis neck:pelvis shoulder_left:neck elbow_left:shoulder_left wrist_left:elbow_left shoulder_right:neck "
+            "elbow_right:shoulder_right wrist_right:elbow_right hip_left:pelvis knee_left:hip_left "
+            "ankle_left:knee_left hip_right:pelvis knee_right:hip_right ankle_right:knee_right",
+        ),
     )
 }
 """The built-in skeletons by name."""

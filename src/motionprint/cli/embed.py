@@ -31,7 +31,11 @@ from motionprint.cli.reading import reading_options
 @click.option("--stride", type=click.FloatRange(min=0, min_open=True), help="Seconds from window to window [WINDOW].")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @reading_options
-@click.option("--map-rigs", is_flag=True, help="Bring recordings of other rigs onto the run's skeleton.")
+@click.option(
+    "--map-rigs",
+    is_flag=True,
+    help="Bring recordings of other rigs onto the run's skeleton; motionprint:cmu-small does so unasked.",
+)
 @click.option("--allow-missing", is_flag=True, help="With it: joints that a rig does not have become missing values.")
 @click.option(
     "--scheduler",
@@ -54,7 +58,7 @@ def command(
     quiet: bool,
     **reading: Any,
 ) -> None:
-    """Turn recordings into prints with the encoder of RUN.
+    """Turn recordings into prints with the encoder of RUN, a run folder or motionprint:cmu-small.
 
     A SOURCE is a data set folder, a motion file, or a folder or .zip archive of motion files. One print a recording,
     or one a window; the table has name, source, person, start and end in seconds, label, subject and print. Say of
@@ -66,11 +70,12 @@ def command(
 
     if stride is not None and window is None:
         raise click.UsageError("--stride needs --window")
-    if allow_missing and not map_rigs:
+    loaded = load_run(run, device)
+    if allow_missing and not (map_rigs or loaded.shipped):
         raise click.UsageError("--allow-missing goes with --map-rigs")
     with progress(quiet) as report:
         done = embed(
-            load_run(run, device),
+            loaded,
             sources,
             out,
             features=features,
@@ -84,5 +89,12 @@ def command(
             report=report,
         )
     click.echo(f"{out}: {done.prints} prints of {done.size} values, of {done.recordings} recordings")
+    if done.mapped and not quiet:
+        of = "" if done.mapped == done.recordings else f" of {done.recordings}"
+        click.echo(
+            f"{done.mapped}{of} recordings of other rigs were brought onto the {len(loaded.skeleton)} joints of "
+            f"{loaded.skeleton.name or 'the run'} (motionprint info FILE --skeleton --map-to shows how)",
+            err=True,
+        )
     if not quiet:
         say_counts(done.counts, done.recordings)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from motionprint.cli.reading import reading_options_but_skeleton
+from motionprint.cli.reading import is_run, reading_options_but_skeleton
 from motionprint.cli.tables import print_facts
 
 LISTED = 20
@@ -41,7 +41,7 @@ def command(path: Path, as_json: bool, skeleton: bool, as_toml: bool, map_to: st
 
         show_skeletons(path, settings, as_toml=as_toml, as_json=as_json, map_to=map_to)
         return
-    if (path / "config.json").is_file():
+    if is_run(path):
         facts = _run_facts(path)
     else:
         from motionprint.store.describe import describe
@@ -69,6 +69,7 @@ def _run_facts(path: Path) -> dict[str, Any]:
     from motionprint.training.checkpoints import earlier_checkpoints
 
     run = load_run(path)
+    folder = run.folder or path
     config = dict(run.config)
     del config["skeleton"]
     return {
@@ -77,7 +78,7 @@ def _run_facts(path: Path) -> dict[str, Any]:
         "method": config.pop("method"),
         "preset": config.pop("preset", None),
         "steps": run.steps,
-        "checkpoints": [*sorted({step for step, _ in earlier_checkpoints(path)} - {run.steps}), run.steps],
+        "checkpoints": [*sorted({step for step, _ in earlier_checkpoints(folder)} - {run.steps}), run.steps],
         "dataset": config.pop("dataset", None),
         "protocol": config.pop("protocol", None),
         "fold": config.pop("fold", None),

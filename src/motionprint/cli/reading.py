@@ -10,7 +10,7 @@ import click
 
 from motionprint.cli.choices import UNITS
 
-__all__ = ["reading_options", "reading_options_but_skeleton"]
+__all__ = ["is_run", "reading_options", "reading_options_but_skeleton"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,6 +34,11 @@ _OPTIONS = {
     ),
 }
 """The fields of `ReadSettings`."""
+
+
+def is_run(path: Path) -> bool:
+    """Whether a path is that of a run folder, or the name of a model that comes with motionprint."""
+    return str(path).startswith("motionprint:") or (path / "config.json").is_file()
 
 
 def reading_options(command: Command) -> Command:

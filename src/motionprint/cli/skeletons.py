@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from motionprint.cli.reading import is_run
+
 if TYPE_CHECKING:
     from motionprint.readers import ReadSettings
     from motionprint.sequence import SkeletonSequence
@@ -60,7 +62,7 @@ def _skeletons(path: Path, settings: ReadSettings) -> dict[Skeleton, SkeletonSeq
         return {Skeleton.resolve(str(path)): None}
     if path.suffix == ".toml":
         return {Skeleton.from_toml(path): None}
-    if (path / "config.json").is_file():
+    if is_run(path):
         from motionprint.training import load_run
 
         return {load_run(path).skeleton: None}

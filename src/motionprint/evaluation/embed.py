@@ -61,6 +61,8 @@ class Embedded:
     """Recordings that were read."""
     counts: RecipeCounts
     """What the recipe did to them."""
+    mapped: int = 0
+    """Recordings of other rigs that were brought onto the run's skeleton."""
 
 
 def embed(
@@ -86,7 +88,8 @@ def embed(
     themselves: the same as when the run's data set was prepared.
 
     With ``map_rigs`` recordings of other rigs are brought onto the run's skeleton, by what their joints' names mean
-    (`motionprint.rigs.map_to`); with ``allow_missing`` joints that a rig does not have are missing values.
+    (`motionprint.rigs.map_to`); with ``allow_missing`` joints that a rig does not have are missing values. A model that
+    comes with motionprint does so unasked; ``mapped`` says for how many.
 
     Missing values (NaN) reach the encoder as zero, the value of what is hidden. A window in which nothing was recorded
     gives no print. How often either happened stands in ``counts``.
@@ -112,6 +115,7 @@ def embed(
     require_known(features)
     if stride is not None and window is None:
         raise SettingsError("expected --window with --stride, found --stride alone")
+    map_rigs = map_rigs or run.shipped
     if allow_missing and not map_rigs:
         raise SettingsError("expected --map-rigs with --allow-missing, found --allow-missing alone")
     how = _How(features, window, stride, reading, len(sources), map_rigs, allow_missing)
@@ -134,7 +138,7 @@ def embed(
             raise DatasetError(
                 f"{', '.join(map(str, sources)) or 'no source given'}: expected at least one recording, found none"
             )
-    return Embedded(Path(out), table.prints, table.size, table.recordings, table.counts)
+    return Embedded(Path(out), table.prints, table.size, table.recordings, table.counts, table.mapped)
 
 
 # ---- ranges --------------------------------------------------------------------------------------------------------
@@ -222,18 +226,21 @@ class _Part:
     last: str
     """The name of the last recording."""
     counts: RecipeCounts
+    mapped: int
+    """Recordings that had other joints."""
 
 
 def _work(run: Run, how: _How, source: MotionDataset | Source, part: _Range) -> _Part:
     counts = RecipeCounts()
     rows: list[tuple[Any, ...]] = []
-    recordings, last = 0, ""
+    recordings, mapped, last = 0, 0, ""
 
     def pieces() -> Iterator[Frames]:
-        nonlocal recordings, last
+        nonlocal recordings, mapped, last
         for recording in _sequences(source, how, part):
             sequence = map_to(recording, run.skeleton, allow_missing=how.allow_missing) if how.map_rigs else recording
             recordings, last = recordings + 1, sequence.name
+            mapped += recording.skeleton.joint_names != sequence.skeleton.joint_names
             if how.window is None:
                 ranges = run.recipe.pieces(sequence, counts)
             else:
@@ -247,7 +254,7 @@ def _work(run: Run, how: _How, source: MotionDataset | Source, part: _Range) -> 
                 yield run.recipe.apply(sequence, (start, end), counts)
 
     prints = list(encode_frames(run, pieces(), how.features))
-    return _Part(part, _rows(rows, prints), recordings, last, counts)
+    return _Part(part, _rows(rows, prints), recordings, last, counts, mapped)
 
 
 def _sequences(source: MotionDataset | Source, how: _How, part: _Range) -> Iterable[SkeletonSequence]:
@@ -376,6 +383,7 @@ class _Table:
         self.prints = 0
         self.size = 0
         self.recordings = 0
+        self.mapped = 0
         self.counts = RecipeCounts()
         self._file = file
         self._metadata = metadata
@@ -396,6 +404,7 @@ class _Table:
         import pyarrow as pa
 
         self.recordings += part.recordings
+        self.mapped += part.mapped
         self.counts.add(part.counts)
         if part.rows is None:
             return

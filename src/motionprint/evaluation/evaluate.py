@@ -100,7 +100,7 @@ def evaluate(
     _check(features, labels_per_class, samplings)
     if dtw:
         require_warping()
-    run.skeleton.require_same(dataset.skeleton, str(dataset.folder))
+    run.require_joints(dataset)
     labelled = np.array([label is not None for label in dataset.labels])
     if not labelled.any():
         raise DatasetError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,10 @@ from motionprint.progress import Report
 from motionprint.sequence import SkeletonSequence
 from motionprint.store import MotionDataset
 from motionprint.training import Run
+from motionprint.training.log import read_csv
 from motionprint.training.validation import scores_of
 
-__all__ = ["predict"]
+__all__ = ["predict", "read_predictions"]
 
 POOL = 1024
 """Recordings read and scored at once."""
@@ -54,3 +56,19 @@ def predict(
             report(min(start + POOL, len(recordings)), len(recordings), "recognising")
     named: npt.NDArray[np.str_] = classes[np.concatenate(found)]
     return named
+
+
+def read_predictions(file: Path) -> list[tuple[str, str]]:
+    """Label and predicted label of each recording, from a ``predictions.csv`` (name, label, predicted).
+
+    Raises
+    ------
+    DatasetError
+        If the file does not hold them; the text begins with the file.
+    """
+    header, lines = read_csv(file)
+    for name in ("name", "label", "predicted"):
+        if header.count(name) != 1:
+            raise DatasetError(f"{file}: expected the columns name, label and predicted, found {', '.join(header)}")
+    label, predicted = header.index("label"), header.index("predicted")
+    return [(line[label], line[predicted]) for line in lines]

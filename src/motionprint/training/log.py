@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Any
 
 import torch
 
-from motionprint.errors import SettingsError
+from motionprint.errors import DatasetError, SettingsError
 from motionprint.store.atomic import flush, replaced
 from motionprint.training.checkpoints import State, writing
 from motionprint.training.run import LOG
 
-__all__ = ["Log"]
+__all__ = ["Log", "read_csv", "read_log"]
 
 
 class Log:
@@ -117,3 +118,44 @@ def _whole_lines(file: Path, columns: int) -> Iterator[list[str]]:
     for line in csv.reader(text[: text.rfind("\n") + 1].splitlines()):
         if len(line) == columns and line[0].isdecimal() and line[2].replace(".", "", 1).isdecimal():
             yield line
+
+
+def read_log(file: Path) -> dict[str, list[float]]:
+    """The columns of a log by name, ``step`` the first; NaN where a line has none.
+
+    Raises
+    ------
+    DatasetError
+        If it is no log; the text begins with the file.
+    """
+    header, lines = read_csv(file)
+    if header[:1] != ["step"] or len(set(header)) != len(header):
+        raise DatasetError(f"{file}: expected a first column step, and each column once, found {', '.join(header)}")
+    columns: dict[str, list[float]] = {name: [] for name in header}
+    for number, line in enumerate(lines, start=2):
+        for name, value in zip(header, line, strict=True):
+            try:
+                columns[name].append(float(value) if value else float("nan"))
+            except ValueError:
+                raise DatasetError(f"{file}:{number}: expected a number under {name}, found {value!r}") from None
+    return columns
+
+
+def read_csv(file: Path) -> tuple[list[str], list[list[str]]]:
+    """Header and lines of a CSV file that training or evaluation wrote; every line has the header's fields."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DatasetError(f"{file}: expected a file, found none") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file}: cannot be read: {error}") from error
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise DatasetError(f"{file}: expected a CSV table: {error}") from error
+    if not lines:
+        raise DatasetError(f"{file}: expected a CSV table with a header, found an empty file")
+    for number, line in enumerate(lines, start=1):
+        if len(line) != len(lines[0]):
+            raise DatasetError(f"{file}:{number}: expected {len(lines[0])} fields, found {len(line)}")
+    return lines[0], lines[1:]

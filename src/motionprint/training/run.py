@@ -17,10 +17,10 @@ import numpy.typing as npt
 import torch
 
 import motionprint
-from motionprint.errors import CheckpointError, SettingsError
+from motionprint.errors import CheckpointError, SettingsError, SkeletonMismatchError
 from motionprint.methods import CLASSIFIERS, METHODS, Method
 from motionprint.preprocessing import Recipe
-from motionprint.skeleton import Skeleton
+from motionprint.skeleton import SKELETONS, Skeleton
 from motionprint.store import MotionDataset
 from motionprint.store.atomic import held, new_folder, replaced
 from motionprint.store.protocols import Split
@@ -36,6 +36,7 @@ from motionprint.training.settings import (
 __all__ = [
     "CONFIG",
     "LOG",
+    "SHIPPED",
     "Run",
     "beginning",
     "build_method",
@@ -44,6 +45,7 @@ __all__ = [
     "load_run",
     "read_config",
     "resolve_device",
+    "run_folder",
     "save_run",
     "versions",
     "write_config",
@@ -53,6 +55,11 @@ CONFIG = "config.json"
 """The file with everything but weights."""
 LOG = "log.csv"
 """The file with objectives and gradient norms over the steps."""
+SHIPPED = ("cmu-small",)
+"""The models that come with motionprint: run folders below ``models/``, each with its card."""
+SHIPPED_PREFIX = "motionprint:"
+"""What stands before their names, in place of a path."""
+_MODELS = Path(motionprint.__file__).parent / "models"
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +83,11 @@ class Run:
     def skeleton(self) -> Skeleton:
         """The joints that it knows."""
         return self.recipe.skeleton
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it comes with motionprint: `embed` then takes recordings of any rig."""
+        return self.folder is not None and self.folder.parent == _MODELS
 
     @property
     def device(self) -> torch.device:
@@ -115,6 +127,17 @@ class Run:
         fitted = [*self.config["fitted"], *(self.config.get("pretrained") or {}).get("fitted", ())]
         test = hashes[split.test]
         return np.asarray(np.isin(test, fitted) & ~np.isin(test, hashes[split.train]))
+
+    def require_joints(self, dataset: MotionDataset) -> None:
+        """Raise a SkeletonMismatchError, which says what helps, unless a data set has the joints that the run knows."""
+        try:
+            self.skeleton.require_same(dataset.skeleton, str(dataset.folder))
+        except SkeletonMismatchError as error:
+            if self.skeleton.name not in SKELETONS:
+                raise
+            raise SkeletonMismatchError(
+                f"{error}; prepare --map-to {self.skeleton.name} (map_to=) brings recordings onto the run's joints"
+            ) from error
 
     def untrained(self) -> Run:
         """The same networks as they were before the first step: what training adds is measured against it."""
@@ -166,15 +189,33 @@ def resolve_device(device: str) -> torch.device:
     return found
 
 
-def load_run(folder: str | Path, device: str = "cpu") -> Run:
-    """Open a run folder.
+def run_folder(run: str | Path) -> Path:
+    """Where a run lies: the folder itself, or that of a model that comes with motionprint (``motionprint:NAME``).
 
     Raises
     ------
     CheckpointError
-        If it is not a run folder, a file is damaged, or weights and configuration do not fit each other.
+        If no model of that name comes with motionprint.
     """
-    path = Path(folder)
+    prefix, colon, name = str(run).partition(":")
+    if prefix + colon != SHIPPED_PREFIX:
+        return Path(run)
+    if name not in SHIPPED:
+        known = ", ".join(SHIPPED_PREFIX + each for each in SHIPPED)
+        raise CheckpointError(f"{run}: expected a model that comes with motionprint, one of {known}, found no such one")
+    return _MODELS / name
+
+
+def load_run(folder: str | Path, device: str = "cpu") -> Run:
+    """Open a run folder, or a model that comes with motionprint (``motionprint:cmu-small``, `SHIPPED`).
+
+    Raises
+    ------
+    CheckpointError
+        If it is not a run folder, no such model is shipped, a file is damaged, or weights and configuration do not
+        fit each other.
+    """
+    path = run_folder(folder)
     config = read_config(path)
     try:
         recipe = Recipe.from_dict(config["recipe"], Skeleton.from_dict(config["skeleton"]))

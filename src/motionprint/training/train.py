@@ -87,7 +87,7 @@ def train(
     pretrained = None if init is None else init if isinstance(init, Run) else load_run(init)
     name, preset, recipe, given = _what(method, preset, pretrained)
     if pretrained is not None:
-        pretrained.skeleton.require_same(opened.skeleton, str(opened.folder))
+        pretrained.require_joints(opened)
         seen = pretrained.seen(opened, split)
         if seen.any() and not transductive:
             raise DatasetError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,8 +11,10 @@ from typing import Any
 
 from motionprint.errors import DatasetError
 from motionprint.evaluation.rows import read_rows
+from motionprint.evaluation.supervised import read_predictions
 from motionprint.experiments.cells import CELL
 from motionprint.experiments.run import MISSING
+from motionprint.training.log import read_log
 
 __all__ = ["Cell", "Log", "Missing", "Results", "Row", "read_results"]
 
@@ -201,8 +201,8 @@ def _cell(folder: Path) -> Cell:
         experiments=tuple(experiments),
         settings=settings,
         rows=_rows(folder / "rows.jsonl"),
-        predictions=_predictions(predictions) if predictions.exists() else (),
-        log=_log(log) if log.exists() else None,
+        predictions=tuple(read_predictions(predictions)) if predictions.exists() else (),
+        log=Log(read_log(log)) if log.exists() else None,
         prints=prints if prints.exists() else None,
         written=file.stat().st_mtime_ns,
     )
@@ -258,40 +258,3 @@ def _missing(file: Path) -> tuple[Missing, ...]:
         if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) for name in names):
             raise DatasetError(f"{file}: entry {number}: expected texts under {', '.join(names)}, found {entry!r}")
     return tuple(Missing(*(entry[name] for name in names)) for entry in entries)
-
-
-def _table(file: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of a CSV file; every line has as many fields as the header."""
-    try:
-        lines = list(csv.reader(io.StringIO(_text(file), newline=""), strict=True))
-    except csv.Error as error:
-        raise DatasetError(f"{file}: expected a CSV table: {error}") from error
-    if not lines:
-        raise DatasetError(f"{file}: expected a CSV table with a header, found an empty file")
-    for number, line in enumerate(lines, start=1):
-        if len(line) != len(lines[0]):
-            raise DatasetError(f"{file}:{number}: expected {len(lines[0])} fields, found {len(line)}")
-    return lines[0], lines[1:]
-
-
-def _predictions(file: Path) -> tuple[tuple[str, str], ...]:
-    header, lines = _table(file)
-    for name in ("name", "label", "predicted"):
-        if header.count(name) != 1:
-            raise DatasetError(f"{file}: expected the columns name, label and predicted, found {', '.join(header)}")
-    label, predicted = header.index("label"), header.index("predicted")
-    return tuple((line[label], line[predicted]) for line in lines)
-
-
-def _log(file: Path) -> Log:
-    header, lines = _table(file)
-    if header[:1] != ["step"] or len(set(header)) != len(header):
-        raise DatasetError(f"{file}: expected a first column step, and each column once, found {', '.join(header)}")
-    columns: dict[str, list[float]] = {name: [] for name in header}
-    for number, line in enumerate(lines, start=2):
-        for name, value in zip(header, line, strict=True):
-            try:
-                columns[name].append(float(value) if value else float("nan"))
-            except ValueError:
-                raise DatasetError(f"{file}:{number}: expected a number under {name}, found {value!r}") from None
-    return Log(columns)
