@@ -28,6 +28,8 @@ COMMANDS = {
     "pretrain": "Train an encoder on a data set, without its labels.",
     "train": "Train a supervised method, or fine-tune a pre-trained encoder, on labelled recordings.",
     "embed": "Turn recordings into prints, one vector each.",
+    "index": "Make an index of recordings, to search by motion.",
+    "search": "Find what is most like a motion in an index.",
     "evaluate": "Measure prints on a protocol, beside raw coordinates and an untrained encoder.",
     "experiment": "Run a table or a figure of the paper on the data at hand.",
     "report": "Turn result rows into tables and figures, beside what was published.",
