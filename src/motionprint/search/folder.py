@@ -151,15 +151,16 @@ def open_snapshot(folder: Path, *, mapped: bool = True) -> Snapshot:
     DatasetError
         If it is not an index folder, or a file is missing or not what was written: cut short, altered.
     """
-    before = None
     for _ in range(ATTEMPTS):
         manifest = _read_manifest(folder)
         try:
             return _open(folder, manifest, mapped)
-        except FileNotFoundError as error:
-            if manifest.generation == before:
-                raise DatasetError(f"{error.filename}: expected a file of the index, found none") from error
-            before = manifest.generation  # a new one may have taken its place between the two looks
+        except (FileNotFoundError, DatasetError) as error:
+            if _read_manifest(folder) != manifest:
+                continue  # a new generation has taken its place meanwhile
+            if isinstance(error, DatasetError):
+                raise
+            raise DatasetError(f"{error.filename}: expected a file of the index, found none") from error
     raise DatasetError(f"{folder}: expected an index at rest for a moment, found a new generation at every look")
 
 
@@ -199,9 +200,7 @@ def _open_graph(file: Path, manifest: Manifest, mapped: bool) -> Any:
     graph = new_graph(manifest.size)
     try:
         (graph.view if mapped else graph.load)(str(file))
-    except (RuntimeError, ValueError) as error:
-        if not file.exists():
-            raise FileNotFoundError(2, "No such file", str(file)) from error
+    except (RuntimeError, ValueError, OSError) as error:
         raise DatasetError(f"{file}: expected the prints of an index: {error}") from error
     # the file's own numbers come with it, but for how far is looked
     graph.expansion_add, graph.expansion_search = EXPANSION_ADD, EXPANSION_SEARCH

@@ -582,9 +582,9 @@ class _Next:
         self.added += total
 
     def _recordings(self, table: Any) -> list[tuple[str, str, int]]:
-        """Which recording each row is of, whatever source it was found through."""
+        """Which recording each row is of, whatever source it was found through: a folder's are called by their way."""
         return [
-            (self.origins[origin].place(file, given=False), name, person)
+            (self.origins[origin].place(file, given=False), name.rpartition("/")[2], person)
             for origin, file, name, person in _columns(table, "origin", "source", "name", "person")
         ]
 
