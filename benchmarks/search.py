@@ -16,7 +16,7 @@ its test recordings as queries: the encoder's states, those of the untrained enc
 three distances, and dynamic time warping.
 
 ``recall`` is the share of the ten nearest prints, of a table that ``motionprint embed`` has made, that the approximate
-search finds, for several graphs. 1,000 prints drawn at random are the queries and are taken out; what is nearest is
+search finds, for several graphs. 500 prints drawn at random are the queries and are taken out; what is nearest is
 worked out one by one in float32.
 
 ``large`` makes an index folder of so many prints: those of the table, and, where they are fewer, copies of them, each
@@ -57,15 +57,15 @@ Floats = npt.NDArray[np.floating[Any]]
 
 SHARE = 0.3
 """Of a query's positions, or joints, that are hidden."""
-QUERIES = 1000
+QUERIES = 500
 """Prints that are asked for."""
 JITTER = 0.1
 """Of a copy, in spreads of each value."""
 WINDOW, STRIDE = 1.0, 1 / 30
 """Seconds, of the prints of the large index."""
-GRAPHS = (("f16", 16, 128), ("f16", 16, 64), ("f16", 8, 64), ("i8", 16, 128), ("f32", 16, 128))
+GRAPHS = (("f16", 16, 128), ("f16", 8, 64), ("i8", 16, 128))
 """Numbers' type, neighbours, and candidates for them."""
-EXPANSIONS = (16, 32, 64, 128, 256)
+EXPANSIONS = (32, 64, 128)
 """Candidates for a query."""
 
 

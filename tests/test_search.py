@@ -451,6 +451,10 @@ def test_the_commands_are_twins_of_the_library(
     assert code == 0 and out.startswith("ix: 30 prints of ") and out.endswith(", of 6 recordings, added\n")
     code, out, _ = said(capsys, "index", runs[0], "takes/march", "--out", "ix", "--add", "--quiet")
     assert code == 0 and out.endswith(" added; 60 in all\n")
+    code, out, _ = said(capsys, "info", "ix", "--json")
+    facts = json.loads(out)
+    assert (code, facts["kind"], facts["prints"], facts["window"]) == (0, "index", 60, 0.5)
+    assert facts["sources"] == ["takes/wave", "takes/march"] and facts["model"] == run.model_hash
     code, out, _ = said(capsys, "index", "--out", "ix", "--remove", "cleo_1", "--remove", "bert_1")
     assert (code, out) == (0, "ix: 20 prints removed, 40 are left\n")
     query = ("search", "ix", "takes/wave/anna_0.bvh", "--from", 0.5, "--to", 1.0, "-k", 3)
