@@ -113,9 +113,9 @@ def test_of_overlapping_hits_the_nearest_stays() -> None:
         return Hit(name, "", person, start, end, None, None, 0.0, 0, "")
 
     given = [hit("a", 1, 3), hit("a", 2, 4), hit("a", 3, 5), hit("b", 2, 4), hit("a", 0, 1.5), hit("a", 1, 3, person=1)]
-    kept = _without_overlaps(given, None)
+    kept = list(_without_overlaps(given, None))
     assert kept == [given[0], given[2], given[3], given[5]]  # those that only touch do not overlap
-    assert _without_overlaps(given, hit("a", 0, 9)) == [given[3], given[5]]
+    assert list(_without_overlaps(given, hit("a", 0, 9))) == [given[3], given[5]]
 
 
 def test_a_data_set_gives_labels_and_its_recordings_are_read_again(here: Path, run: Run, few: Path) -> None:
@@ -254,6 +254,19 @@ def test_readers_and_a_writer_in_another_process_do_not_disturb_each_other(here:
     assert old.search(query, 100) == before
 
 
+def test_what_a_killed_writer_leaves_is_no_hindrance(here: Path, run: Run) -> None:
+    build_index(run, ["takes/wave"], "index")
+    Path("index/.adding").mkdir()
+    Path("index/.adding/prints.parquet").write_bytes(b"half")
+    Path("index/prints-00000002.usearch").write_bytes(b"half")
+    assert open_index("index").add(["takes/march"]).prints == 12
+    names = sorted(path.name for path in Path("index").iterdir())
+    assert names == ["index.json", "prints-00000002.usearch", "run", "table-00000002.parquet"]
+    Path("index/.adding").mkdir()
+    Path("index/.adding/prints.parquet").write_bytes(b"half")
+    assert build_index(run, ["takes/wave"], "index", overwrite=True).prints == 6
+
+
 def test_two_writers_take_turns(here: Path, run: Run) -> None:
     build_index(run, ["takes/wave"], "index")
     with held("index", "index"), pytest.raises(DatasetError, match=r"^index: another process .* is writing into it; "):
@@ -346,6 +359,10 @@ def test_a_folder_that_is_no_index_is_refused(here: Path) -> None:
             r"index.json: expected the manifest of an index: files of g",
         ),
         (lambda table: json.dumps({**table, "files": {"../x": [1, ""]}}), r"index.json: expected the manifest of an i"),
+        (
+            lambda table: json.dumps({**table, "settings": {"window": "1"}}),
+            r"index.json: expected the manifest of an index: a window and a stride above 0 s, found '1'$",
+        ),
         (lambda table: json.dumps({**table, "prints": 5}), r"table-00000001.parquet: expected 5 rows with ascending k"),
         (lambda table: json.dumps({**table, "size": 5}), r"usearch: expected 6 prints of 5 values, found 6 of "),
         (

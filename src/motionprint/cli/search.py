@@ -10,6 +10,7 @@ import click
 from motionprint.cli.progress import quiet_option
 from motionprint.cli.reading import reading_options
 from motionprint.cli.tables import print_table
+from motionprint.errors import DatasetError, MotionprintError
 
 if TYPE_CHECKING:
     from motionprint.search import Hit, MotionIndex
@@ -64,8 +65,10 @@ def command(
 
     opened = open_index(index, device)
     settings = ReadSettings(**reading)
-    named = not Path(query).exists() and query in opened
-    if named:
+    there = Path(query).exists() or any(above.is_file() for above in Path(query).parents)  # or in an archive
+    if not there and query not in opened:
+        raise DatasetError(f"{query}: expected a motion file, or the name of a recording in {index}, found neither")
+    if not there:
         settings.refuse(query, "a recording of the index: it is read as it was", *reading)
         found = opened.search(query, hits, start=start, end=end, person=person, exact=exact)
         motion = opened.find(query, person) if picture is not None or not quiet else None
@@ -84,19 +87,11 @@ def command(
 
 def _read(query: str, index: Path, settings: Any, person: int | None) -> SkeletonSequence:
     """The person of a motion file that is asked for."""
-    from motionprint.errors import DatasetError, ReadError
     from motionprint.readers import read_all
 
     if Path(query).is_dir():
         raise DatasetError(f"{query}: expected a motion file, or the name of a recording in {index}, found a folder")
-    try:
-        persons = list(read_all(query, settings))
-    except ReadError as error:
-        if Path(query).exists() or "found nothing" not in str(error):
-            raise
-        raise DatasetError(
-            f"{query}: expected a motion file, or the name of a recording in {index}, found neither"
-        ) from error
+    persons = list(read_all(query, settings))
     if person is None:
         return persons[0]
     if not (chosen := [each for each in persons if each.person == person]):
@@ -117,7 +112,6 @@ def _say_length(opened: MotionIndex, motion: SkeletonSequence, quiet: bool) -> N
 
 def _draw(opened: MotionIndex, motion: SkeletonSequence, found: list[Hit], picture: Path, overwrite: bool) -> None:
     """The query and the hits whose recordings are still there."""
-    from motionprint.errors import MotionprintError
     from motionprint.pictures import motion_strips
     from motionprint.store.atomic import new_file
 

@@ -31,6 +31,8 @@ __all__ = ["MANIFEST", "RUN", "Manifest", "Origin", "Settings", "Snapshot", "new
 
 MANIFEST = "index.json"
 RUN = "run"
+ADDING = ".adding"
+"""Where the prints of recordings that are being added lie meanwhile."""
 FORMAT = 1
 """Of the manifest: it rises when older versions could not read what is written."""
 
@@ -238,6 +240,9 @@ def _read_manifest(folder: Path) -> Manifest:
             files={str(name): (int(size), str(digest)) for name, (size, digest) in table["files"].items()},
             versions=dict(table["versions"]),
         )
+        for seconds in (manifest.settings.window, manifest.settings.stride):
+            if seconds is not None and not (isinstance(seconds, int | float) and 0 < seconds < float("inf")):
+                raise ValueError(f"a window and a stride above 0 s, found {seconds!r}")
         if manifest.size < 1 or set(manifest.files) != _files(manifest.generation, manifest.prints):
             raise ValueError(f"files of generation {manifest.generation}, found {', '.join(manifest.files)}")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

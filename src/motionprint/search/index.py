@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from motionprint.errors import CheckpointError, DatasetError, SettingsError
-from motionprint.evaluation import embed, encode
-from motionprint.evaluation.prints import require_known
+from motionprint.evaluation import encode
 from motionprint.evaluation.probes import require_finite
-from motionprint.preprocessing import RecipeCounts
 from motionprint.progress import Report
 from motionprint.readers import DEFAULT, ReadSettings, read_all, read_from
 from motionprint.readers.source import Source, is_archive
 from motionprint.rigs import map_to
-from motionprint.search.folder import RUN, Manifest, Origin, Settings, Snapshot, new_graph, open_snapshot, publish
+from motionprint.search.changes import Indexed, Next, add_sources, columns
+from motionprint.search.folder import RUN, Manifest, Origin, Settings, Snapshot, open_snapshot
 from motionprint.sequence import SkeletonSequence
 from motionprint.store import open_dataset
 from motionprint.store.atomic import held, new_file, new_folder
 from motionprint.training import Run, load_run
-from motionprint.training.run import save_run, versions
+from motionprint.training.run import save_run
 
 __all__ = ["Hit", "Indexed", "MotionIndex", "build_index", "cut", "open_index", "write_hits"]
 
@@ -40,29 +39,10 @@ COLUMNS = ("name", "source", "person", "start", "end", "label", "subject", "dist
 ENDINGS = (".csv", ".parquet", ".jsonl")
 """The endings that the name of a table of hits may have."""
 
-BATCH = 1 << 14
-"""Prints that are put into the graph between two reports."""
+TAKEN = 64
+"""Rows of the table that are looked up at once."""
 
 Prints = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Indexed:
-    """What `build_index`, `MotionIndex.add` or `MotionIndex.remove` has done."""
-
-    path: Path
-    prints: int
-    """Prints in the index now."""
-    size: int
-    """R: values of a print."""
-    recordings: int = 0
-    """Recordings that were read and added."""
-    added: int = 0
-    """Prints that were added."""
-    removed: int = 0
-    """Prints that were removed, or replaced by those added."""
-    counts: RecipeCounts = field(default_factory=RecipeCounts)
-    """What the recipe did to what was added."""
 
 
 @dataclass(frozen=True)
@@ -113,16 +93,13 @@ def build_index(
     SettingsError
         If the settings do not go together.
     """
-    _check_settings(features, window, stride, map_rigs, allow_missing)
-    stride = window if stride is None else stride
-    settings = Settings(features, window, stride, map_rigs, allow_missing)
+    settings = Settings(features, window, window if stride is None else stride, map_rigs, allow_missing)
     inputs = [*sources, *([run.folder] if run.folder is not None else [])]
     with held(out, "index"), new_folder(out, overwrite, kind="index", inputs=inputs) as building:
         save_run(run, building / RUN)
         trained = None if run.folder is None else os.path.abspath(run.folder)
-        size = _size(run, features)
-        empty = Manifest(0, 0, size, 0, run.model_hash, trained, settings, (), {}, {})
-        done = _add(building, Snapshot(empty, None, np.zeros(0, np.int64), None), run, sources, reading, report)
+        empty = Manifest(0, 0, 0, 0, run.model_hash, trained, settings, (), {}, {})
+        done = add_sources(building, Snapshot(empty, None, np.zeros(0, np.int64), None), run, sources, reading, report)
     return replace(done, path=Path(out))
 
 
@@ -263,20 +240,22 @@ class MotionIndex:
         require_finite(vector[None], "query")
         # where windows overlap, about so many of them are of one hit
         overlapping = 1.0 if settings.window is None or settings.stride is None else settings.window / settings.stride
-        count = min(len(self), max(k, int(np.ceil((k + 1) * max(1.0, overlapping)))))
+        count = min(len(self), int(np.ceil((k + 1) * max(1.0, overlapping))))
         while True:
             found = snapshot.graph.search(vector, count, exact=exact, threads=1)
             order = np.argsort(found.distances, kind="stable")
             rows = np.searchsorted(snapshot.keys, found.keys[order].astype(np.int64))
-            hits = _without_overlaps(self._hits(rows, found.distances[order]), own)
-            if len(hits) >= k or count >= len(self):
-                return hits[:k]
+            hits = list(islice(_without_overlaps(self._hits(rows, found.distances[order]), own), k))
+            if len(hits) == k or count == len(self):
+                return hits
             count = min(len(self), 4 * count)
 
     def _hits(self, rows: npt.NDArray[np.intp], distances: npt.NDArray[np.float32]) -> Iterator[Hit]:
-        table = self._snapshot.table.take(rows)
-        for row, distance in zip(table.to_pylist(), distances, strict=True):
-            yield self._hit(row, max(0.0, float(distance)))
+        for start in range(0, len(rows), TAKEN):  # most often the first few of them are enough
+            part = slice(start, start + TAKEN)
+            table = self._snapshot.table.take(rows[part])
+            for row, distance in zip(table.to_pylist(), distances[part], strict=True):
+                yield self._hit(row, max(0.0, float(distance)))
 
     def _hit(self, row: dict[str, Any], distance: float) -> Hit:
         origin, file = int(row["origin"]), str(row["source"])
@@ -378,7 +357,7 @@ class MotionIndex:
             before = open_snapshot(self.folder, mapped=False)
             if before.manifest.model != self.model_hash:
                 raise CheckpointError(f"{self.folder}: was replaced by an index of another run since it was opened")
-            done = _add(self.folder, before, self.run if run is None else run, sources, reading, report)
+            done = add_sources(self.folder, before, self.run if run is None else run, sources, reading, report)
         self._snapshot = open_snapshot(self.folder)
         return done
 
@@ -396,7 +375,7 @@ class MotionIndex:
             origins = before.manifest.origins
             found = [
                 wanted & {name, origins[origin].place(file)}
-                for name, origin, file in _columns(before.table, "name", "origin", "source")
+                for name, origin, file in columns(before.table, "name", "origin", "source")
             ]
             unknown = sorted(wanted - set().union(*found))
             if unknown or not wanted:
@@ -404,7 +383,7 @@ class MotionIndex:
                     f"{self.folder}: expected names or sources of recordings in the index, "
                     f"found {', '.join(map(repr, unknown)) or 'none'}"
                 )
-            following = _Next(self.folder, before)
+            following = Next(self.folder, before)
             following.remove(np.array([bool(each) for each in found], dtype=bool))
             following.publish()
         self._snapshot = open_snapshot(self.folder)
@@ -460,9 +439,8 @@ def write_hits(hits: Sequence[Hit], out: str | Path, overwrite: bool = False) ->
             table.to_parquet(unfinished, index=False)
 
 
-def _without_overlaps(hits: Iterable[Hit], own: Hit | None) -> list[Hit]:
+def _without_overlaps(hits: Iterable[Hit], own: Hit | None) -> Iterator[Hit]:
     """Hits, nearest first, without those that overlap a nearer one of the same recording, or the query itself."""
-    kept: list[Hit] = []
     taken: dict[tuple[Any, ...], list[tuple[float, float]]] = {}
 
     def recording(hit: Hit) -> tuple[Any, ...]:
@@ -474,8 +452,7 @@ def _without_overlaps(hits: Iterable[Hit], own: Hit | None) -> list[Hit]:
         others = taken.setdefault(recording(hit), [])
         if all(hit.end <= start or end <= hit.start for start, end in others):
             others.append((hit.start, hit.end))
-            kept.append(hit)
-    return kept
+            yield hit
 
 
 # ---- recordings, read again --------------------------------------------------------------------------------------
@@ -502,149 +479,3 @@ def _read_again(origin: Origin, hit: Hit) -> Iterator[SkeletonSequence]:
     else:
         with Source.open(origin.path) as source:
             yield from read_from(source, hit.file, origin.reading)
-
-
-# ---- writing a generation ----------------------------------------------------------------------------------------
-
-
-def _check_settings(
-    features: str, window: float | None, stride: float | None, map_rigs: bool, allow_missing: bool
-) -> None:
-    require_known(features)
-    if stride is not None and window is None:
-        raise SettingsError("expected --window with --stride, found --stride alone")
-    if allow_missing and not map_rigs:
-        raise SettingsError("expected --map-rigs with --allow-missing, found --allow-missing alone")
-
-
-def _size(run: Run, features: str) -> int:
-    """R: values of a print."""
-    skeleton = run.skeleton
-    still = np.zeros((2, len(skeleton), 3), np.float32)
-    return int(encode(run, [SkeletonSequence(still, run.recipe.fps, skeleton)], features).shape[1])
-
-
-def _schema() -> Any:
-    import pyarrow as pa
-
-    text = pa.string()
-    kinds = {"key": pa.int64(), "origin": pa.int32(), "name": text, "source": text, "person": pa.int64()}
-    return pa.schema({**kinds, "start": pa.float64(), "end": pa.float64(), "label": text, "subject": text})
-
-
-class _Next:
-    """The next generation while it is made of the one before."""
-
-    def __init__(self, folder: Path, before: Snapshot) -> None:
-        self.folder = folder
-        self.manifest = before.manifest
-        self.origins = list(before.manifest.origins)
-        self.table = before.table.cast(_schema()) if before.table is not None else _schema().empty_table()
-        self.graph = new_graph(before.manifest.size) if before.graph is None else before.graph
-        self.next_key = before.manifest.next_key
-        self.added = self.removed = 0
-
-    def remove(self, gone: npt.NDArray[np.bool_]) -> None:
-        """Remove rows, and the prints under their keys."""
-        import pyarrow as pa
-
-        if gone.any():
-            self.graph.remove(self.table.column("key").to_numpy()[gone])
-            self.table = self.table.filter(pa.array(~gone))
-            self.removed += int(gone.sum())
-
-    def add(self, origin: Origin, prints: Path, report: Report | None) -> None:
-        """Add a file of prints of one source, in place of those that are there of the same recordings."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        if origin not in self.origins:
-            self.origins.append(origin)
-        with pq.ParquetFile(prints) as file:
-            names = [name for name in file.schema_arrow.names if name != "print"]
-            rows, total = file.read(columns=names), file.metadata.num_rows
-            keys = np.arange(self.next_key, self.next_key + total)
-            rows = rows.append_column("key", pa.array(keys))
-            rows = rows.append_column("origin", pa.array(np.full(total, self.origins.index(origin), np.int32)))
-            rows = rows.select(_schema().names).replace_schema_metadata(None)
-            here = set(self._recordings(rows))
-            self.remove(np.array([each in here for each in self._recordings(self.table)], dtype=bool))
-            done = 0
-            for batch in file.iter_batches(BATCH, columns=["print"]):
-                vectors = batch.column("print").flatten().to_numpy().reshape(len(batch), -1)
-                require_finite(vectors, "indexed")
-                self.graph.add(keys[done : done + len(batch)], vectors)
-                done += len(batch)
-                if report is not None:
-                    report(done, total, f"{origin.given}: putting prints in their places")
-        self.table = pa.concat_tables([self.table, rows.cast(_schema())])
-        self.next_key += total
-        self.added += total
-
-    def _recordings(self, table: Any) -> list[tuple[str, str, int]]:
-        """Which recording each row is of, whatever source it was found through: a folder's are called by their way."""
-        return [
-            (self.origins[origin].place(file, given=False), name.rpartition("/")[2], person)
-            for origin, file, name, person in _columns(table, "origin", "source", "name", "person")
-        ]
-
-    def publish(self) -> Manifest:
-        """Write it, for all who open the index from now on."""
-        manifest = replace(
-            self.manifest,
-            generation=self.manifest.generation + 1,
-            prints=len(self.table),
-            next_key=self.next_key,
-            origins=tuple(self.origins),
-            versions=versions(),
-        )
-        return publish(self.folder, manifest, self.table, self.graph)
-
-
-def _columns(table: Any, *names: str) -> Iterator[tuple[Any, ...]]:
-    return zip(*(table.column(name).to_pylist() for name in names), strict=True)
-
-
-def _add(
-    folder: Path,
-    before: Snapshot,
-    run: Run,
-    sources: Sequence[str | Path],
-    reading: ReadSettings,
-    report: Report | None,
-) -> Indexed:
-    """Write the generation that has the recordings of the sources too."""
-    if not sources:
-        raise DatasetError("no source given: expected at least one recording, found none")
-    settings = before.manifest.settings
-    following = _Next(folder, before)
-    recordings, counts = 0, RecipeCounts()
-    for source in sources:
-        with TemporaryDirectory(prefix=".adding-", dir=folder) as adding:
-            prints = Path(adding) / "prints.parquet"
-            done = embed(
-                run,
-                [source],
-                prints,
-                features=settings.features,
-                window=settings.window,
-                stride=settings.stride,
-                reading=reading,
-                map_rigs=settings.map_rigs,
-                allow_missing=settings.allow_missing,
-                report=report,
-            )
-            following.add(_origin(source, reading), prints, report)
-        recordings += done.recordings
-        counts.add(done.counts)
-    manifest = following.publish()
-    return Indexed(folder, manifest.prints, manifest.size, recordings, following.added, following.removed, counts)
-
-
-def _origin(source: str | Path, reading: ReadSettings) -> Origin:
-    path = Path(source)
-    if (path / "index.parquet").is_file():
-        kind = "dataset"
-    else:
-        kind = "files" if path.is_dir() or (path.is_file() and is_archive(path)) else "file"
-    return Origin(str(source), os.path.abspath(source), kind, reading.anywhere())

@@ -378,6 +378,8 @@ def _ours(entry: Path, kind: Kind) -> bool:
     """Whether an entry of a folder is one that motionprint writes into a folder of this kind."""
     if entry.name == "run" and kind == "index":
         return entry.is_dir() and all(_ours(each, "run") for each in entry.iterdir())
+    if entry.name == ".adding" and kind == "index":  # of a process that was killed
+        return entry.is_dir() and all(each.suffix == ".parquet" for each in entry.iterdir())
     if entry.name == "tensorboard" and kind == "run":
         return entry.is_dir() and all(each.name.startswith("events.out.tfevents.") for each in entry.iterdir())
     if not _is_named(entry.name, kind) or entry.is_dir():
