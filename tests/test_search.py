@@ -155,6 +155,21 @@ def test_what_is_like_a_motion_is_found_at_its_time(here: Path, run: Run) -> Non
         assert hit.name == sequence.name and hit.start == pytest.approx(0.4, abs=0.07)
 
 
+def test_queries_of_another_rig_go_the_way_of_the_recordings(here: Path, run: Run) -> None:
+    build_index(run, ["takes/wave"], "index", map_rigs=True, allow_missing=True)
+    index = open_index("index")
+    motion = mp.read("takes/wave/anna_0.bvh")[0]
+    order = [0, *range(len(motion.skeleton) - 1, 0, -1)]  # the same body, its joints in another order
+    names, parents = motion.skeleton.joint_names, motion.skeleton.parents
+    other = mp.Skeleton.from_tree(
+        [names[joint] for joint in order],
+        [-1 if parents[joint] < 0 else order.index(parents[joint]) for joint in order],
+    )
+    turned = replace(motion, positions=motion.positions[:, order], skeleton=other)
+    np.testing.assert_allclose(index.print_of(turned), index.print_of(motion), atol=1e-6)
+    assert [hit.name for hit in index.search(turned)] == [hit.name for hit in index.search(motion)]
+
+
 # ---- adding and removing -----------------------------------------------------------------------------------------
 
 
