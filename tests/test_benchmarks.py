@@ -248,3 +248,17 @@ def test_criteria_count_far_heaps() -> None:
     names = ("knee", "silhouette", "Calinski-Harabasz", "Davies-Bouldin", "eigengap", "tree gap", "best")
     assert [found[name] for name in names] == [6] * 7
     assert rand["knee"] == rand["classes"] == 1.0
+
+
+def test_search_compares_by_three_distances_and_counts_what_is_found() -> None:
+    search = _script("search")
+    prints = np.array([[3.0, 5.0], [1.0, 5.0]])
+    scaler = search.Scaler.fit(prints)
+    assert search.compared("plain", scaler, prints[:1]) == pytest.approx(prints[:1] / 34**0.5)
+    assert search.compared("centred", scaler, np.array([[5.0, 5.0 + 4.0]])) == pytest.approx(np.array([[0.6, 0.8]]))
+    assert search.compared("standardised", scaler, np.array([[3.0, 5.0]])) == pytest.approx(np.array([[1.0, 0.0]]))
+    assert search._share(np.array([[1, 2], [3, 4]]), np.array([[2, 1], [3, 9]])) == 0.75
+    random = np.random.default_rng(0).normal(size=(60, 4))
+    found = np.sort(search._nearest(random[:7], random), axis=1)
+    unit = random / np.linalg.norm(random, axis=1, keepdims=True)
+    assert (found == np.sort(np.argsort(-(unit[:7] @ unit.T), axis=1)[:, :10], axis=1)).all()

@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler, normalize
 
 from motionprint.errors import DatasetError
 from motionprint.evaluation import retrieval
+from motionprint.evaluation.retrieval import ranked
 
 SQUARE = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
 """A gallery of mean 0 and standard deviation 1, which standardising leaves as it is."""
@@ -71,3 +72,10 @@ def test_what_cannot_be_ranked_is_refused(gallery: np.ndarray, queries: np.ndarr
 def test_labels_and_prints_must_be_as_many() -> None:
     with pytest.raises(DatasetError, match=r"expected test prints with one label each, found prints \(4, 2\) and 1"):
         retrieval(SQUARE, ["a"] * 4, SQUARE, ["a"])
+
+
+def test_distances_are_ranked_by_their_negative() -> None:
+    distances = np.array([[3.0, 1.0, 2.0], [1.0, 1.0, 0.5]])
+    precision, first = ranked(-distances, np.array(["a", "b", "a"]), np.array(["a", "b"]))
+    assert precision == pytest.approx([(1 / 2 + 2 / 3) / 2, 1 / 3])  # equal ones keep the gallery's order
+    assert first == pytest.approx([2 / 3, 1 / 3])

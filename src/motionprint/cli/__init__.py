@@ -30,6 +30,8 @@ COMMANDS = {
     "embed": "Turn recordings into prints, one vector each.",
     "cluster": "Group the recordings of a data set, and find those that are there twice.",
     "segment": "Cut a long recording where the movement changes.",
+    "index": "Make an index of recordings, to search by motion.",
+    "search": "Find what is most like a motion in an index.",
     "evaluate": "Measure prints on a protocol, beside raw coordinates and an untrained encoder.",
     "label": "Label the rest of a data set from a few labels, and say which to add.",
     "plot": "Draw motion, a run or results: stick figures, films, curves.",

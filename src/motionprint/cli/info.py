@@ -25,7 +25,7 @@ LISTED = 20
 @click.option("--map-to", metavar="SKELETON", help="With --skeleton: show too what the joints of that one are made of.")
 @reading_options_but_skeleton
 def command(path: Path, as_json: bool, skeleton: bool, as_toml: bool, map_to: str | None, **reading: Any) -> None:
-    """Say what PATH is: a motion file, a data set folder, or a run folder.
+    """Say what PATH is: a motion file, a data set folder, a run folder, or an index folder.
 
     --fps, --unit, --up and --columns are of motion files.
     """
@@ -43,11 +43,13 @@ def command(path: Path, as_json: bool, skeleton: bool, as_toml: bool, map_to: st
         return
     if is_run(path):
         facts = _run_facts(path)
+    elif (path / "index.json").is_file():
+        facts = _index_facts(path)
     else:
         from motionprint.store.describe import describe
 
         facts = describe(path, settings)
-    if facts["kind"] in ("dataset", "run") and any(reading.values()):
+    if facts["kind"] in ("dataset", "run", "index") and any(reading.values()):
         raise click.UsageError(f"--fps, --unit, --up and --columns are of motion files, found a {facts['kind']}")
     if as_json:
         click.echo(json.dumps(facts, default=str))
@@ -87,4 +89,23 @@ def _run_facts(path: Path) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in run.method.parameters()),
         "model": run.model_hash,
         **config,
+    }
+
+
+def _index_facts(path: Path) -> dict[str, Any]:
+    """What is in an index, and how its prints are made."""
+    from dataclasses import asdict
+
+    from motionprint.search import open_index
+
+    index = open_index(path)
+    return {
+        "kind": "index",
+        "path": str(path),
+        "prints": len(index),
+        "generation": index.generation,
+        **asdict(index.settings),
+        "sources": [origin.given for origin in index.origins],
+        "run": index.trained,
+        "model": index.model_hash,
     }

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from motionprint.errors import DatasetError
 from motionprint.evaluation.probes import Scaler, require_finite, unit_vectors
 
-__all__ = ["retrieval"]
+__all__ = ["ranked", "retrieval"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Labels = Sequence[str] | npt.NDArray[Any]
@@ -50,13 +50,24 @@ def retrieval(gallery: Floats, gallery_labels: Labels, queries: Floats, query_la
         require_finite(prints, which)
     scaler = Scaler.fit(gallery)
     directions = unit_vectors(scaler.apply(gallery))  # (G, R)
-    ranks = np.arange(1, len(gallery) + 1)
     precisions, firsts = [], []
     for start in range(0, len(queries), CHUNK):
         similarity = unit_vectors(scaler.apply(queries[start : start + CHUNK])) @ directions.T
-        order = np.argsort(-similarity, axis=1, kind="stable")
-        relevant = known[order] == asked[start : start + CHUNK, None]  # (n, G)
-        share = relevant.cumsum(axis=1) / ranks  # P(k)
-        precisions.append((share * relevant).sum(axis=1) / np.maximum(relevant.sum(axis=1), 1))
-        firsts.append(share[:, min(FIRST, len(gallery)) - 1])
+        found = ranked(similarity, known, asked[start : start + CHUNK])
+        precisions.append(found[0])
+        firsts.append(found[1])
     return {"map": float(np.concatenate(precisions).mean()), "precision10": float(np.concatenate(firsts).mean())}
+
+
+def ranked(
+    similarity: Floats, gallery_labels: npt.NDArray[np.str_], query_labels: npt.NDArray[np.str_]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Average precision (Q,) and precision at 10 (Q,) of queries, by how like they are (Q, G) to what is in a gallery.
+
+    The likest comes first, whatever the number means: the negative of a distance will do.
+    """
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    relevant = gallery_labels[order] == query_labels[:, None]  # (Q, G)
+    share = relevant.cumsum(axis=1) / np.arange(1, similarity.shape[1] + 1)  # P(k)
+    precision = (share * relevant).sum(axis=1) / np.maximum(relevant.sum(axis=1), 1)
+    return precision, share[:, min(FIRST, similarity.shape[1]) - 1]

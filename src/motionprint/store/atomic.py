@@ -38,30 +38,34 @@ __all__ = [
     "unfinished_folder",
 ]
 
-Kind = Literal["dataset", "run", "report"]
+Kind = Literal["dataset", "run", "report", "index"]
 """What a folder is."""
 
-_TITLES: dict[Kind, str] = {"dataset": "a data set", "run": "a run", "report": "a report"}
+_TITLES: dict[Kind, str] = {"dataset": "a data set", "run": "a run", "report": "a report", "index": "an index"}
 _MARKS: dict[Kind, str] = {  # every folder of the kind has it
     "dataset": "prepare.json",
     "run": "config.json",
     "report": "report.json",
+    "index": "index.json",
 }
 _NAMES: dict[Kind, tuple[str, ...]] = {
     "dataset": FILES,
     "run": ("config.json", "model.safetensors", "log.csv", "profile.json.gz", "profile.txt", "tensorboard"),
     "report": ("report.json", "index.md", "commands.txt"),
+    "index": ("index.json",),
 }
 """What motionprint writes into a folder of the kind: a folder that holds anything else is never replaced."""
 _CHECKPOINT = re.compile(r"checkpoint-\d{8,}\.safetensors")
 """The names of a run's earlier checkpoints."""
 _REPORTED = re.compile(r"table-[a-z0-9-]+\.(md|tex|csv)|figure-[a-z0-9-]+\.(png|svg|pdf)")
 """The names of a report's tables and figures."""
+_GENERATION = re.compile(r"prints-\d{8,}\.usearch|table-\d{8,}\.parquet")
+"""The names of an index's files, each of one generation."""
 
 
 @contextlib.contextmanager
-def held(out: str | Path) -> Iterator[None]:
-    """Hold the name of a run folder, there or to be made, for this process alone.
+def held(out: str | Path, kind: Literal["run", "index"] = "run") -> Iterator[None]:
+    """Hold the name of a run or an index folder, there or to be made, for this process alone.
 
     The system itself releases the name when the process ends, however it ends. What a killed process has left
     half-built beside the name is removed, and a folder that it was just replacing gets its name back.
@@ -72,8 +76,9 @@ def held(out: str | Path) -> Iterator[None]:
         If another process holds the name (the text says which), or nothing can be written beside it.
     """
     target = Path(os.path.realpath(out))
-    with _signals(), _parents(target), _locked(target, out, "training into it"):
-        _clear(target, "run")
+    doing = {"run": "training into it", "index": "writing into it"}[kind]
+    with _signals(), _parents(target), _locked(target, out, doing):
+        _clear(target, kind)
         yield
 
 
@@ -93,7 +98,7 @@ def new_folder(
         Whether a folder of that name may be replaced: an empty one, or one of the same kind in which nothing lies
         that motionprint did not write.
     kind
-        What is built: a data set, a run or a report.
+        What is built: a data set, a run, a report or an index.
     inputs
         Files and folders that are read meanwhile: ``out`` may lie in one of them, but not replace it.
 
@@ -371,6 +376,10 @@ def _refuse_foreign(target: Path, out: str | Path, kind: Kind) -> None:
 
 def _ours(entry: Path, kind: Kind) -> bool:
     """Whether an entry of a folder is one that motionprint writes into a folder of this kind."""
+    if entry.name == "run" and kind == "index":
+        return entry.is_dir() and all(_ours(each, "run") for each in entry.iterdir())
+    if entry.name == ".adding" and kind == "index":  # of a process that was killed
+        return entry.is_dir() and all(each.suffix == ".parquet" for each in entry.iterdir())
     if entry.name == "tensorboard" and kind == "run":
         return entry.is_dir() and all(each.name.startswith("events.out.tfevents.") for each in entry.iterdir())
     if not _is_named(entry.name, kind) or entry.is_dir():
@@ -381,7 +390,7 @@ def _ours(entry: Path, kind: Kind) -> bool:
 def _is_named(name: str, kind: Kind) -> bool:
     """Whether a folder of this kind has files of this name."""
     plain = _plain_name(name)
-    more = {"run": _CHECKPOINT, "report": _REPORTED}.get(kind)
+    more = {"run": _CHECKPOINT, "report": _REPORTED, "index": _GENERATION}.get(kind)
     return plain in _NAMES[kind] or (more is not None and more.fullmatch(plain) is not None)
 
 

@@ -1,0 +1,104 @@
+"""`motionprint index`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from motionprint.cli.counts import say_counts
+from motionprint.cli.progress import progress, quiet_option
+from motionprint.cli.reading import reading_options
+
+
+@click.command(
+    "index",
+    epilog="\b\nExample:\n  motionprint index runs/cmu data/cmu takes --out indexes/cmu --window 2 --stride 0.5\n"
+    "  motionprint index runs/cmu takes/new --out indexes/cmu --add\n"
+    "  motionprint index --out indexes/cmu --remove walk_01",
+)
+@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.argument("sources", metavar="SOURCE...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--out", metavar="INDEX", type=click.Path(path_type=Path), required=True, help="The index folder.")
+@click.option("--overwrite", is_flag=True, help="Replace INDEX where it exists.")
+@click.option("--add", is_flag=True, help="Add the sources to INDEX; recordings that are in it already are replaced.")
+@click.option("--remove", metavar="NAME", multiple=True, help="Remove recordings of this name, or source, from INDEX.")
+@click.option(
+    "--features",
+    type=click.Choice(["states", "F", "both"]),
+    help="The encoder's last states, the paper's print F, or both side by side.  [default: states]",
+)
+@click.option("--window", type=click.FloatRange(min=0, min_open=True), help="Seconds of a window: one print for each.")
+@click.option("--stride", type=click.FloatRange(min=0, min_open=True), help="Seconds from window to window [WINDOW].")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@reading_options
+@click.option("--map-rigs", is_flag=True, help="Bring recordings of other rigs onto the run's skeleton.")
+@click.option("--allow-missing", is_flag=True, help="With it: joints that a rig does not have become missing values.")
+@quiet_option
+def command(
+    run: Path | None,
+    sources: tuple[Path, ...],
+    out: Path,
+    overwrite: bool,
+    add: bool,
+    remove: tuple[str, ...],
+    features: str | None,
+    window: float | None,
+    stride: float | None,
+    device: str,
+    map_rigs: bool,
+    allow_missing: bool,
+    quiet: bool,
+    **reading: Any,
+) -> None:
+    """Make an index of recordings, by the prints of RUN, for `motionprint search`.
+
+    A SOURCE is what `embed` takes: a data set folder, a motion file, or a folder or .zip archive of motion files. One
+    print a recording, or one a window. INDEX holds the run, and is asked without it.
+    """
+    if remove and (run is not None or sources or add or overwrite):
+        raise click.UsageError("--remove goes with --out alone: no RUN, no SOURCE, no --add, no --overwrite")
+    if not remove and (run is None or not sources):
+        raise click.UsageError("expected RUN and at least one SOURCE")
+    if (add or remove) and any((features, window, stride, map_rigs, allow_missing)):
+        raise click.UsageError("--features, --window, --stride and --map-rigs are those that the index was made with")
+    if add and overwrite:
+        raise click.UsageError("--add and --overwrite exclude each other")
+    if stride is not None and window is None:
+        raise click.UsageError("--stride needs --window")
+    if allow_missing and not map_rigs:
+        raise click.UsageError("--allow-missing goes with --map-rigs")
+    from motionprint.readers import ReadSettings
+    from motionprint.search import build_index, open_index
+    from motionprint.training import load_run
+
+    if remove:
+        done = open_index(out).remove(remove)
+        click.echo(f"{out}: {done.removed} prints removed, {done.prints} are left")
+        return
+    assert run is not None
+    settings = ReadSettings(**reading)
+    with progress(quiet) as report:
+        if add:
+            index = open_index(out)
+            done = index.add(sources, run=load_run(run, device), reading=settings, report=report)
+        else:
+            done = build_index(
+                load_run(run, device),
+                sources,
+                out,
+                features=features or "states",
+                window=window,
+                stride=stride,
+                reading=settings,
+                map_rigs=map_rigs,
+                allow_missing=allow_missing,
+                overwrite=overwrite,
+                report=report,
+            )
+    replaced = f" ({done.removed} were replaced)" if done.removed else ""
+    text = f"{done.added} prints of {done.size} values, of {done.recordings} recordings, added{replaced}"
+    click.echo(f"{out}: {text}; {done.prints} in all" if add else f"{out}: {text}")
+    if not quiet:
+        say_counts(done.counts, done.recordings)
