@@ -29,6 +29,7 @@ COMMANDS = {
     "train": "Train a supervised method, or fine-tune a pre-trained encoder, on labelled recordings.",
     "embed": "Turn recordings into prints, one vector each.",
     "evaluate": "Measure prints on a protocol, beside raw coordinates and an untrained encoder.",
+    "view": "Show a map of recordings in the browser, where each point plays its motion.",
     "experiment": "Run a table or a figure of the paper on the data at hand.",
     "report": "Turn result rows into tables and figures, beside what was published.",
     "export": "Write the encoder of a run as a file that runs without motionprint.",
