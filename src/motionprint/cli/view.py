@@ -70,8 +70,8 @@ def command(
 ) -> None:
     """Show a map of recordings in the browser, where each point plays its motion.
 
-    PATH is a data set, a run (its losses and what it inpaints come too), or a CSV file of labels or clusters with its
-    --data. The page is one file, which asks no other host for anything.
+    PATH is a data set, a run (its losses and what it inpaints come too), an index, or a CSV file of labels or clusters
+    with its --data. The page is one file, which asks no other host for anything.
     """
     if serve and (out is not None or overwrite):
         raise click.UsageError("--serve goes without --out and --overwrite: what is served is no file")

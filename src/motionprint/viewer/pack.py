@@ -30,7 +30,7 @@ MOST_FRAMES = 64
 """Frames that are packed of a sequence at most."""
 PAGE_BYTES = 60_000_000
 """Bytes of a page at most: of what is larger, fewer frames a sequence are packed."""
-_OWN = {"name", "offset", "length", "sha256", "fps"}
+_OWN = {"name", "offset", "length", "sha256", "fps", "key", "origin", "start", "end"}
 """Columns of an index that are no colours."""
 
 
@@ -67,7 +67,7 @@ def pack(
     Parameters
     ----------
     path
-        A data set, a run, or a CSV file of labels or clusters.
+        A data set, a run, an index, or a CSV file of labels or clusters.
     data
         The data set that a CSV file belongs to; of a run another one than it was trained on.
     run

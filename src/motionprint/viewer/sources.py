@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from motionprint.training import Run
 
-__all__ = ["Kind", "Source", "kind_of", "open_source"]
+__all__ = ["Kind", "Source", "column", "counted", "kind_of", "open_source", "spread"]
 
 Kind = Literal["dataset", "run", "index", "labels"]
 
@@ -63,6 +63,8 @@ def kind_of(path: str | Path) -> Kind:
     place = Path(path)
     if any((place / name).exists() for name in FILES):
         return "dataset"
+    if (place / "index.json").exists():
+        return "index"
     if (place / "config.json").exists():
         return "run"
     if place.is_file() and place.suffix.lower() == ".csv":
@@ -85,7 +87,7 @@ def open_source(
     Raises
     ------
     DatasetError
-        If a data set is damaged or empty, or a run's is not found.
+        If a data set or an index is damaged or empty, or a run's data set is not found.
     SettingsError
         If ``data`` or ``run`` is missing or out of place.
     CheckpointError
@@ -99,6 +101,13 @@ def open_source(
         raise SettingsError(f"{path}: is a data set itself: expected no --data, found {data}")
     if kind == "run" and run is not None:
         raise SettingsError(f"{path}: is a run itself: expected no --run, found {run}")
+    if kind == "index":
+        for option, value in (("--data", data), ("--run", run)):
+            if value is not None:
+                raise SettingsError(f"{path}: is an index, which holds its prints: expected no {option}, found {value}")
+        from motionprint.viewer.indexed import of_index
+
+        return of_index(path, limit)
     folder = path if kind == "run" else run
     loaded = None
     if folder is not None:
@@ -122,7 +131,7 @@ def open_source(
 def _of_dataset(
     dataset: MotionDataset, run: Run | None, folder: str | Path | None, limit: int, report: Report | None
 ) -> Source:
-    shown = dataset if len(dataset) <= limit else dataset.subset(_spread(len(dataset), limit))
+    shown = dataset if len(dataset) <= limit else dataset.subset(spread(len(dataset), limit))
     if run is None:
         prints, of = _coordinates(shown, report), "coordinates"
     else:
@@ -133,16 +142,16 @@ def _of_dataset(
     ends = (index["length"] / index["fps"]).round(3).tolist()
     sources = [source if isinstance(source, str) else None for source in index["source"]]
     items = Items(shown.names, sources, index["person"].tolist(), [0.0] * len(shown), ends)
-    title = f"{dataset.name}: {_counted(len(shown), len(dataset), 'sequence')}"
+    title = f"{dataset.name}: {counted(len(shown), len(dataset), 'sequence')}"
     return Source(str(dataset.folder), title, items, shown, index, prints, of, run, dataset)
 
 
-def _spread(count: int, limit: int) -> npt.NDArray[np.int64]:
+def spread(count: int, limit: int) -> npt.NDArray[np.int64]:
     """Numbers below ``count``, ``limit`` of them."""
     return np.linspace(0, count - 1, limit).round().astype(np.int64)
 
 
-def _counted(shown: int, count: int, what: str) -> str:
+def counted(shown: int, count: int, what: str) -> str:
     some = f"{count}" if shown == count else f"{shown} of {count}"
     return f"{some} {what}{'' if count == 1 else 's'}"
 
