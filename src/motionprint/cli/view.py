@@ -114,7 +114,8 @@ def _serve(packed: Callable[[], View], save: Path | None, port: int, show: bool 
             server.serve_forever()
         except KeyboardInterrupt:
             if labels is not None:
-                click.echo(f"{save}: {len(labels.given())} labels")
+                count = len(labels.given())
+                click.echo(f"{save}: {count} labelled sequence{'' if count == 1 else 's'}")
 
 
 def _wanted(show: bool | None) -> bool:

@@ -125,6 +125,6 @@ def of_index(folder: str | Path, limit: int) -> Source:
         rows["end"].round(3).tolist(),
     )
     motions = IndexedMotions(Path(folder), rows, origins)
-    of = f"prints of {index.trained or index.folder / 'run'} ({index.settings.features})"
+    of = f"prints of {Path(index.trained).name if index.trained else 'a run'} ({index.settings.features})"
     title = f"{Path(folder).name}: {counted(len(shown), len(index), 'print')}"
     return Source(str(folder), title, items, motions, rows, prints, of)

@@ -19,7 +19,7 @@ from motionprint.viewer import maps
 from motionprint.viewer.maps import MAPS, directions
 from motionprint.viewer.motion import as_base64, bits, deflated, in_millimetres, played
 from motionprint.viewer.page import build
-from motionprint.viewer.sources import Source, column, kind_of, open_source
+from motionprint.viewer.sources import Kind, Source, column, kind_of, open_source
 from motionprint.viewer.tables import Items, read_columns
 
 __all__ = ["LIMIT", "MAPS", "View", "pack"]
@@ -116,7 +116,7 @@ def pack(
     meta = {
         "format": 1,
         "kind": kind,
-        "title": f"{Path(path).name} on {source.title}" if kind in ("run", "labels") else source.title,
+        "title": _title(Path(path).name, kind, source),
         "made_by": f"motionprint {motionprint.__version__}",
         "served": False,
         "skeletons": skeletons,
@@ -140,6 +140,12 @@ def pack(
         "labels": _labels(source, given),
     }
     return View(meta, frames, items)
+
+
+def _title(name: str, kind: Kind, source: Source) -> str:
+    """Of a run or a CSV file its name too, where that is not the data set's."""
+    named = kind in ("run", "labels") and not source.title.startswith(f"{name}:")
+    return f"{name} on {source.title}" if named else source.title
 
 
 def _rounded(values: Any) -> list[float]:
