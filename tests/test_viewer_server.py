@@ -147,11 +147,15 @@ def test_labels_go_to_the_file_and_come_back(server: ViewServer, file: Path) -> 
     assert asked(server, "GET", "/labels").json == {"labels": {"0": "jump", "1": "wave"}}
 
 
-def test_labels_that_are_in_the_file_are_in_the_page(view: View, file: Path) -> None:
+def test_labels_that_are_in_the_file_are_in_the_page(folder: Path, file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("name,label\ns0,sit\n")
+    view = pack(folder, labels=other, map="pca")
+    assert view.meta["labels"] == {"names": ["sit"], "given": {"0": "sit"}}
     file.write_text(f"{HEADER}\ns1,1.txt,0,0.000,1.000,clap\nelsewhere,,0,0,1,sit\n")
     with ViewServer() as server:
         server.show(view, Labels(file, view.items))
-        assert b'"labels":{"names":["clap"],"given":{"1":"clap"}}' in server.page
+        assert b'"labels":{"names":["clap","sit"],"given":{"1":"clap"}}' in server.page
 
 
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "[::1]"])

@@ -98,10 +98,10 @@ class ViewServer(ThreadingHTTPServer):
 
 
 def _served(view: View, labels: Labels | None) -> dict[str, Any]:
-    """The page's data, with the labels that the file has already."""
+    """The page's data, with the labels that the file has already: no others are given, those of other files colour."""
     if labels is None:
         return view.meta
-    given = {**view.meta["labels"]["given"], **{str(item): label for item, label in labels.given().items()}}
+    given = {str(item): label for item, label in labels.given().items()}
     names = sorted({*view.meta["labels"]["names"], *given.values()})
     return {**view.meta, "served": True, "labels": {"names": names, "given": given}}
 
