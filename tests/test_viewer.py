@@ -382,6 +382,8 @@ def test_labels_and_confidence_colour_a_map(data: MotionDataset, tmp_path: Path)
     assert meta["colours"][1]["numbers"] == [n / 20 for n in range(10)] + [None] * 8
     assert meta["colours"][2]["values"] == ["given", "predicted"]
     assert meta["labels"] == {"names": ["dance", "march", "squat", "wave"], "given": {"0": "wave", "1": "dance"}}
+    other = pack(file, data=data.folder, map="pca", colour="name").meta["colours"][0]
+    assert (other["name"], other["values"]) == ("name", sorted(data.names[:10]))
     beside = pack(data.folder, labels=file, map="pca", limit=2).meta
     assert beside["colours"][0]["codes"] == [0, -1] and beside["kind"] == "dataset"
 

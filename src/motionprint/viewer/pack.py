@@ -185,6 +185,8 @@ def _colours(source: Source, given: dict[str, list[str | None]], colour: str | N
         found["given"] = _categories("given", [words.get((text or "").lower(), text) for text in given["given"]])
     if "cluster" in given:
         found["cluster"] = _categories("cluster", given["cluster"])
+    if colour in given and colour not in found:
+        found[colour] = _categories(colour, given[colour])
     for name in ("label", "subject", *([colour] if colour else [])):
         if name not in source.table.columns or name in _OWN:
             continue
@@ -284,7 +286,7 @@ def _packed(
             missing[str(number)] = bits(packed.missing)
         tree = (sequence.skeleton.joint_names, sequence.skeleton.parents)
         items["skeleton"].append(skeletons.setdefault(tree, len(skeletons)))
-        items["fps"].append(round(fps, 3))
+        items["fps"].append(float(f"{fps:.6g}"))  # of an hour, far below 1
         items["offset"].append(offset)
         items["length"].append(len(packed.values))
         offset += packed.values.size
