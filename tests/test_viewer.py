@@ -597,6 +597,30 @@ def test_no_name_leaves_its_place_in_the_page() -> None:
     assert found.texts["script"] == "// script" and found.texts["style"] == "/* <!-- js --> */"
 
 
+def test_the_page_on_the_viewer_says_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    benchmark = importlib.import_module("view")
+    page = (REPOSITORY / "docs" / "viewer.md").read_text(encoding="utf-8").splitlines()
+    text = (REPOSITORY / "benchmarks" / "figures" / "view.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert max(row["sequences"] for row in rows) == 10_000
+    for row in rows:
+        assert benchmark.line(row) in page
+        assert row["page_mb"] * 1e6 <= PACK.PAGE_BYTES
+        assert row["commit"] and not row["commit"].endswith("-dirty")
+
+
+def test_tiled_recordings_are_as_many_as_wanted_and_differ(
+    data: MotionDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    benchmark = importlib.import_module("view")
+    made = list(benchmark.tiled(data, 20, 0))
+    assert len({each.name for each in made}) == 20
+    assert 0 < np.abs(made[18].positions - made[0].positions).max() < 0.1
+    assert (made[18].label, len(made[18])) == (data[0].label, len(data[0]))
+
+
 # ---- the command -------------------------------------------------------------------------------------------------
 
 
