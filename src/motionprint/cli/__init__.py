@@ -35,6 +35,7 @@ COMMANDS = {
     "evaluate": "Measure prints on a protocol, beside raw coordinates and an untrained encoder.",
     "label": "Label the rest of a data set from a few labels, and say which to add.",
     "plot": "Draw motion, a run or results: stick figures, films, curves.",
+    "view": "Show a map of recordings in the browser, where each point plays its motion.",
     "experiment": "Run a table or a figure of the paper on the data at hand.",
     "report": "Turn result rows into tables and figures, beside what was published.",
     "export": "Write the encoder of a run as a file that runs without motionprint.",
