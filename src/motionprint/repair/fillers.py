@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,10 @@ Filler = Callable[[Positions, Skeleton, float], Floats]
 POSES = 10_000
 """Poses that are kept at most of training recordings, evenly spaced."""
 
-KEPT = 0.999
+KEPT = 0.9999
 """The share of the variance that the components of `fit_pca` have."""
 
-NEIGHBOURS = 5
+NEIGHBOURS = 40
 """Poses that `fit_nearest` takes the mean of."""
 
 
@@ -146,8 +147,10 @@ class Poses:
         return cls(skeleton, positions, reference)
 
 
-Guess = Callable[[Floats, Floats, Floats], Floats]
-"""Poses' recorded values (N, K), their missing ones (N, M), recorded values (n, K) -> missing ones (n, M)."""
+Guess = Callable[[Floats], Floats]
+"""Values of the recorded joints (n, K) -> values of the missing ones (n, M)."""
+Fit = Callable[[Floats, Floats], Guess]
+"""Training poses' values of recorded joints (N, K), and of missing ones (N, M), for one choice of what is missing."""
 
 
 def fit_pca(recordings: Sequence[SkeletonSequence] | MotionDataset, kept: float = KEPT) -> Filler:
@@ -165,21 +168,22 @@ def fit_pca(recordings: Sequence[SkeletonSequence] | MotionDataset, kept: float 
         is a frame in which no joint is.
     """
 
-    def guess(known: Floats, sought: Floats, given: Floats) -> Floats:
+    def fit(known: Floats, sought: Floats) -> Guess:
         from sklearn.decomposition import PCA
 
         values = np.concatenate([known, sought], axis=1)  # (N, K + M)
         if values.std(axis=0).max() < 1e-9:  # m: one pose, again and again
-            return np.repeat(sought[:1], len(given), axis=0)
+            return lambda given: np.repeat(sought[:1], len(given), axis=0)
         model = PCA(kept, svd_solver="covariance_eigh").fit(values)
         width = known.shape[1]
         covariance = model.get_covariance()
         # 1e-10 of the largest variance is what float32 positions are rounded by, not movement
         inverse = np.linalg.pinv(covariance[:width, :width], rcond=1e-10, hermitian=True)
         weights = covariance[width:, :width] @ inverse  # (M, K)
-        return np.asarray(model.mean_[width:] + (given - model.mean_[:width]) @ weights.T)
+        mean = model.mean_
+        return lambda given: np.asarray(mean[width:] + (given - mean[:width]) @ weights.T)
 
-    return _fitted(Poses.of(recordings), guess)
+    return _fitted(Poses.of(recordings), fit)
 
 
 def fit_nearest(recordings: Sequence[SkeletonSequence] | MotionDataset, neighbours: int = NEIGHBOURS) -> Filler:
@@ -194,13 +198,14 @@ def fit_nearest(recordings: Sequence[SkeletonSequence] | MotionDataset, neighbou
         is a frame in which no joint is.
     """
 
-    def guess(known: Floats, sought: Floats, given: Floats) -> Floats:
+    def fit(known: Floats, sought: Floats) -> Guess:
         from sklearn.neighbors import KNeighborsRegressor
 
         model = KNeighborsRegressor(min(neighbours, len(known)), weights="distance", algorithm="brute")
-        return np.asarray(model.fit(known, sought).predict(given))
+        model.fit(known, sought)
+        return lambda given: np.asarray(model.predict(given))
 
-    return _fitted(Poses.of(recordings), guess)
+    return _fitted(Poses.of(recordings), fit)
 
 
 FITTED: dict[str, Callable[[Sequence[SkeletonSequence] | MotionDataset], Filler]] = {
@@ -210,12 +215,18 @@ FITTED: dict[str, Callable[[Sequence[SkeletonSequence] | MotionDataset], Filler]
 """What makes the fillers that need training recordings, by name."""
 
 
-def _fitted(poses: Poses, guess: Guess) -> Filler:
+def _fitted(poses: Poses, fit: Fit) -> Filler:
+    @lru_cache(maxsize=32)
+    def guess_of(pattern: bytes) -> Guess:
+        sought = np.frombuffer(pattern, dtype=np.bool_)
+        turned, _, _ = _turned_onto(poses.reference, poses.positions, ~sought)
+        return fit(_flat(turned[:, ~sought]), _flat(turned[:, sought]))
+
     def fill(positions: Positions, skeleton: Skeleton, fps: float) -> Floats:
         poses.skeleton.require_same(skeleton, "recording")
         gone = missing(positions)
         recorded = np.where(gone[..., None], np.nan, positions.astype(np.float64))
-        inside, first, last = _guesses(poses, guess, recorded, gone)
+        inside, first, last = _guesses(poses.reference, guess_of, recorded, gone)
         filled = recorded.copy()
         for gap in find_gaps(gone):
             rows = slice(gap.start, gap.end)
@@ -253,7 +264,9 @@ def _joined(guessed: Floats, before: Floats, after: Floats) -> Floats:
     return smooth[1:-1]
 
 
-def _guesses(poses: Poses, guess: Guess, recorded: Floats, gone: Mask) -> tuple[Floats, Floats, Floats]:
+def _guesses(
+    reference: Floats, guess_of: Callable[[bytes], Guess], recorded: Floats, gone: Mask
+) -> tuple[Floats, Floats, Floats]:
     """(T, J, 3) each: a guess of what is missing from each frame, also of what is missing from the next, the previous.
 
     The latter two tell on the edge of a gap what the same guess misses there. NaN where there is no guess: what is
@@ -271,9 +284,8 @@ def _guesses(poses: Poses, guess: Guess, recorded: Floats, gone: Mask) -> tuple[
             continue
         kind, frames = np.nonzero(which == number)
         known = ~pattern
-        turned, middle, turns = _turned_onto(poses.reference, recorded[frames], known)
-        shown, _, _ = _turned_onto(poses.reference, poses.positions, known)
-        values = guess(_flat(shown[:, known]), _flat(shown[:, pattern]), _flat(turned[:, known]))  # (n, M)
+        turned, middle, turns = _turned_onto(reference, recorded[frames], known)
+        values = guess_of(pattern.tobytes())(_flat(turned[:, known]))  # (n, M)
         placed = values.reshape(len(frames), -1, 3) @ turns + middle  # turned back
         at_kind, at_frame = kind[:, None], frames[:, None]
         found[at_kind, at_frame, np.flatnonzero(pattern)] = placed
