@@ -113,6 +113,7 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             changes=changes,
             defaults=defaults,
             seed=int(self.random_state),
+            fps=sequences.fps if isinstance(sequences, MotionDataset) else sequences[0].fps,
         )
         self.run_: Run = train_on(sequences, config, recipe, device=self.device)
         return self

@@ -18,7 +18,9 @@ Not to be confused with context encoders (Pathak et al. 2016), where the encoder
 sees all of x (unless ``encoder_hide_joints`` or ``encoder_hide_frames`` is set), and the print is what the decoder
 cannot know from x~ alone. ``redraw_parts``, ``hide_first_frame``, ``encoder_adversarial`` and ``decoder_sees_future``
 do what the paper argues against, so that its claims can be measured. Missing values are zero in all inputs and weigh
-nothing. Differences from the paper and from the authors' published code are numbered in docs/methods/inpainting.md.
+nothing. With ``gaps`` it learns to repair: what is hidden are gaps, from Enc too, and x^ is x where that is shown and a
+line across each gap, which Dec bends, where it is not. Differences from the paper and from the authors' published code
+are numbered in docs/methods/inpainting.md.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from torch.nn import functional
 from motionprint.batches import Batch, Hiding, Packing
 from motionprint.errors import SettingsError
 from motionprint.methods.method import Method
-from motionprint.networks import Cell, Decoder, Discriminator, Encoder
+from motionprint.networks import Cell, Decoder, Discriminator, Encoder, on_a_line
 from motionprint.skeleton import Skeleton
 
 __all__ = ["Inpainting", "InpaintingSettings"]
@@ -86,6 +88,8 @@ class InpaintingSettings:
     """Whether the encoder minimises the adversarial loss too, as the decoder does."""
     decoder_sees_future: bool = False
     """Whether the decoder reads in both directions, with half of its units in each."""
+    gaps: bool = False
+    """Whether gaps are hidden, of joints and of frames, from encoder and decoder alike: what `repair` needs."""
 
     def __post_init__(self) -> None:
         for name in ("encoder_units", "decoder_units", "discriminator_units", "layers"):
@@ -106,6 +110,11 @@ class InpaintingSettings:
         for name in ("encoder_hide_joints", "encoder_hide_frames"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"expected {name} in [0, 1), found {getattr(self, name)}")
+        if self.gaps:
+            others = ("hidden_parts", "encoder_hide_joints", "encoder_hide_frames", "redraw_parts", "hide_first_frame")
+            for name in others:
+                if getattr(self, name):
+                    raise SettingsError(f"expected no {name} with gaps, found {getattr(self, name)}")
         if self.decoder_sees_future and self.decoder_units % 2:
             raise SettingsError(f"expected an even decoder_units with decoder_sees_future, found {self.decoder_units}")
 
@@ -123,6 +132,9 @@ class Inpainting(Method):
         "small": InpaintingSettings(),
         "paper": InpaintingSettings(encoder_units=400, decoder_units=800, discriminator_units=100),
         "paper-wide": InpaintingSettings(encoder_units=800, decoder_units=800, discriminator_units=100),
+        "repair": InpaintingSettings(
+            encoder_units=64, decoder_units=256, dropout=0.0, adversary="none", decoder_sees_future=True, gaps=True
+        ),
     }
 
     def __init__(self, skeleton: Skeleton, inputs: int, settings: InpaintingSettings) -> None:
@@ -133,7 +145,8 @@ class Inpainting(Method):
         # R = D: the print is read as the data of the first time step
         self.encoder = Encoder(inputs, settings.encoder_units, inputs, tanh=settings.print_tanh, **shape)  # type: ignore[arg-type]
         decoder = {**shape, "output": settings.output, "sees_future": settings.decoder_sees_future}
-        self.decoder = Decoder(inputs, settings.decoder_units, **decoder)  # type: ignore[arg-type]
+        read = inputs + inputs // 3 if settings.gaps else inputs  # of gaps, it is told for each joint where they are
+        self.decoder = Decoder(read, settings.decoder_units, outputs=inputs, **decoder)  # type: ignore[arg-type]
         self.discriminator: Discriminator | None = None
         if settings.adversary != "none":
             self.discriminator = Discriminator(inputs, settings.discriminator_units, **shape)  # type: ignore[arg-type]
@@ -185,10 +198,27 @@ class Inpainting(Method):
 
     def inpaint(self, batch: Batch, prints: Tensor) -> Tensor:
         """Dec(x~, prints): all frames (rows, D) from those with hidden values zero; without F, zeros replace it."""
-        masked = batch.only_known(batch.frames).masked_fill(batch.hidden, 0)  # x~
         condition = prints if self.settings.condition == "F" else torch.zeros_like(prints)
+        if self.settings.gaps:
+            return self._bridge(batch, condition)
+        masked = batch.only_known(batch.frames).masked_fill(batch.hidden, 0)  # x~
         inpainted: Tensor = self.decoder(condition, masked, batch.packing)
         return inpainted
+
+    def _bridge(self, batch: Batch, condition: Tensor) -> Tensor:
+        """All frames (rows, D) as they are where they are shown, and across gaps a line that the decoder bends.
+
+        What is missing in the recording and what is hidden are alike. The further a frame is from what is shown, the
+        more the decoder moves it: the first frame of a gap by a third of what it says, so that no gap ends in a jump.
+        """
+        missing = batch.hidden if batch.known is None else batch.hidden | ~batch.known
+        missing = missing.view(len(missing), -1, 3).any(dim=2)  # (rows, D / 3)
+        line, distance = on_a_line(batch.frames, missing, batch.packing)
+        share = (1 - 2 / (distance + 2)).repeat_interleave(3, dim=1)  # (rows, D)
+        first = torch.cat([condition, condition.new_zeros(len(condition), missing.shape[1])], dim=1)
+        read = torch.cat([line, missing.to(line.dtype)], dim=1)
+        bent: Tensor = self.decoder(first, read, batch.packing)
+        return line + share * bent
 
     def encode(self, frames: Tensor, packing: Packing) -> Mapping[str, Tensor]:
         prints, states = self.encoder(frames, packing)
@@ -205,7 +235,8 @@ class Inpainting(Method):
 
     @property
     def hiding(self) -> Hiding:
-        return Hiding(each_frame=self.settings.redraw_parts, first_frame=self.settings.hide_first_frame)
+        settings = self.settings
+        return Hiding(each_frame=settings.redraw_parts, first_frame=settings.hide_first_frame, gaps=settings.gaps)
 
     @property
     def encoder_hides(self) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from motionprint.networks.deep_lstm import DeepLstm
 from motionprint.networks.discriminator import Discriminator
 from motionprint.networks.encoder import Encoder
 from motionprint.networks.in_depth import InDepthLstm
+from motionprint.networks.line import on_a_line
 from motionprint.networks.over_time import averaged, summed
 from motionprint.networks.recurrent import Cell, RecurrentLayers
 from motionprint.networks.scan import bf16_instructions
@@ -23,5 +24,6 @@ __all__ = [
     "averaged",
     "bf16_instructions",
     "noisy",
+    "on_a_line",
     "summed",
 ]
