@@ -28,6 +28,7 @@ COMMANDS = {
     "pretrain": "Train an encoder on a data set, without its labels.",
     "train": "Train a supervised method, or fine-tune a pre-trained encoder, on labelled recordings.",
     "embed": "Turn recordings into prints, one vector each.",
+    "repair": "Fill what a motion file lacks, by a model that was trained to.",
     "evaluate": "Measure prints on a protocol, beside raw coordinates and an untrained encoder.",
     "experiment": "Run a table or a figure of the paper on the data at hand.",
     "report": "Turn result rows into tables and figures, beside what was published.",

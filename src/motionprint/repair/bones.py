@@ -25,10 +25,10 @@ EXACT = 1e-4
 def keep_bones(positions: Floats, filled: npt.NDArray[np.bool_], skeleton: Skeleton) -> Floats:
     """Positions (T, J, 3) in which bones with a filled end are as long as they were recorded.
 
-    A bone of which two joints stay as far from each other as bones do (`SPREAD`) has in a filled frame the length of the
-    recorded frames before and after it, on a line between them. First every filled joint is moved along its bone, from
-    the root outwards; where a recorded joint hangs on a filled one, both ends are then gone through until all bones
-    fit (Müller et al. 2007, "Position based dynamics"), or `ROUNDS` times. Recorded joints do not move.
+    Where two joints stay as far from each other as the ends of a bone do (`SPREAD`), a filled frame gets the length of
+    the recorded frames before and after it, on a line between them. First every filled joint is moved along its bone,
+    from the root outwards; where a recorded joint hangs on a filled one, all bones are then gone through again and
+    again (Müller et al. 2007, "Position based dynamics"), until they fit or `ROUNDS` times. Recorded joints do not move.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from motionprint.progress import Report
 from motionprint.readers import DEFAULT, ReadSettings, read_all
 from motionprint.repair.bones import keep_bones
 from motionprint.repair.fillers import FILLERS
-from motionprint.repair.gaps import find_gaps, joint_numbers, missing
+from motionprint.repair.gaps import Gap, find_gaps, joint_numbers, missing
 from motionprint.repair.model import fill, require_repairer
 from motionprint.sequence import SkeletonSequence
 from motionprint.store.atomic import new_file
@@ -54,8 +54,8 @@ def repair(
 ) -> Repaired:
     """Fill what a recording lacks.
 
-    A joint is missing from a frame if one of its coordinates is (NaN). Bones with a filled end keep the length that they
-    were recorded with; whatever was recorded keeps its numbers.
+    A joint is missing from a frame if one of its coordinates is (NaN). Bones with a filled end keep the length that
+    they were recorded with; whatever was recorded keeps its numbers.
 
     Parameters
     ----------
@@ -122,14 +122,14 @@ def repair(
 def _interpolated(
     positions: npt.NDArray[np.float64],
     gone: npt.NDArray[np.bool_],
-    gaps: Sequence[object],
+    gaps: Sequence[Gap],
     way: str,
     sequence: SkeletonSequence,
 ) -> npt.NDArray[np.float64]:
     """Positions (T, J, 3) with some of their gaps filled by an interpolation; the others stay NaN."""
     chosen = np.zeros_like(gone)
     for gap in gaps:
-        chosen[gap.start : gap.end, gap.joint] = True  # type: ignore[attr-defined]
+        chosen[gap.start : gap.end, gap.joint] = True
     never = gone.all(axis=0)  # an interpolation knows nothing of these, and is not asked
     given = np.where(never[None, :, None], 0.0, positions)
     return np.where(chosen[..., None], FILLERS[way](given, sequence.skeleton, sequence.fps), positions)
