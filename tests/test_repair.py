@@ -187,7 +187,7 @@ def test_a_network_that_has_learned_beats_the_line(trained: Run, mirrors: list[S
 
 
 def test_no_gap_ends_in_a_jump(trained: Run, mirrors: list[SkeletonSequence]) -> None:
-    """From the last recorded frame to the first filled one a joint moves less than twice what it does at most elsewhere."""
+    """At the edges of a gap a joint moves less than twice what it does at most where it was recorded."""
     truth = mirrors[-1]
     usual = np.linalg.norm(np.diff(truth.positions, axis=0), axis=2).max()
     for start, end, joints in ((5, 19, ARM), (8, 16, EVERY), (4, 20, [KINECT.root])):

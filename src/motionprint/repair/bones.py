@@ -28,7 +28,8 @@ def keep_bones(positions: Floats, filled: npt.NDArray[np.bool_], skeleton: Skele
     Where two joints stay as far from each other as the ends of a bone do (`SPREAD`), a filled frame gets the length of
     the recorded frames before and after it, on a line between them. First every filled joint is moved along its bone,
     from the root outwards; where a recorded joint hangs on a filled one, all bones are then gone through again and
-    again (Müller et al. 2007, "Position based dynamics"), until they fit or `ROUNDS` times. Recorded joints do not move.
+    again until they fit, `ROUNDS` times at most (Müller et al. 2007, "Position based dynamics"). Recorded joints do not
+    move.
 
     Parameters
     ----------
