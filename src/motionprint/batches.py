@@ -619,6 +619,7 @@ def hide_gaps(
     """
     inputs = parts.shape[1]
     joints = np.flatnonzero(parts[:, ::3].any(axis=0))  # of which three inputs each are values
+    hidden: npt.NDArray[np.bool_]
     hidden = np.zeros((int(lengths.max(initial=0)), len(lengths), inputs // 3), bool)  # (T, N, joints and path)
     of_part = parts[:, ::3]
     for number, length in enumerate(lengths.tolist()):
@@ -639,7 +640,7 @@ def hide_gaps(
                 start, frames = 0, length
             hidden[start : start + frames, number, chosen] = True
     real = np.arange(len(hidden))[:, None] < lengths[None, :]  # (T, N)
-    return hidden[real].repeat(3, axis=1)
+    return np.asarray(hidden[real].repeat(3, axis=1))
 
 
 _FORMS = (0.2, 0.25, 0.25, 0.2, 0.1)

@@ -74,7 +74,7 @@ def _lengths(positions: Floats, filled: npt.NDArray[np.bool_], joint: int, paren
     low, middle, high = np.quantile(lengths, [0.1, 0.5, 0.9])
     if high - low > SPREAD * middle:
         return None
-    return np.interp(np.arange(len(positions)), known, lengths)
+    return np.asarray(np.interp(np.arange(len(positions)), known, lengths))
 
 
 def _excess(gap: Floats, lengths: Floats) -> Floats:

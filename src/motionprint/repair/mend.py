@@ -127,10 +127,10 @@ def _interpolated(
     sequence: SkeletonSequence,
 ) -> npt.NDArray[np.float64]:
     """Positions (T, J, 3) with some of their gaps filled by an interpolation; the others stay NaN."""
-    chosen = np.zeros_like(gone)
+    chosen: npt.NDArray[np.bool_] = np.zeros(gone.shape, bool)
     for gap in gaps:
         chosen[gap.start : gap.end, gap.joint] = True
-    never = gone.all(axis=0)  # an interpolation knows nothing of these, and is not asked
+    never = np.asarray(gone.all(axis=0))  # an interpolation knows nothing of these, and is not asked
     given = np.where(never[None, :, None], 0.0, positions)
     return np.where(chosen[..., None], FILLERS[way](given, sequence.skeleton, sequence.fps), positions)
 

@@ -120,9 +120,9 @@ def root_path(positions: Floats, skeleton: Skeleton, name: str = "") -> Floats:
         rows = slice(max(0, gap.start - 1), min(len(positions), gap.end + 1))
         joints = [joint for _, joint in near if not gone[rows, joint].any()][:NEIGHBOURS]
         if joints:
-            offsets = [follow(positions[rows, number] - positions[rows, joint]) for joint in joints]
-            placed = [positions[rows, joint] + offset for joint, offset in zip(joints, offsets, strict=True)]
-            path[rows] = np.where(gone[rows, number, None], np.mean(placed, axis=0), path[rows])
+            to_root = _on_lines(positions[rows, number, None] - positions[rows][:, joints])
+            placed = (positions[rows][:, joints] + to_root).mean(axis=1)
+            path[rows] = np.where(gone[rows, number, None], placed, path[rows])
     return path
 
 
@@ -150,8 +150,8 @@ class _Grid:
         """(S, J, 3) metres around the root, NaN where missing."""
         self.lines = _on_lines(self.body)
         """The same, gaps on lines."""
-        self.gone = missing(positions)
-        self.blank = self.gone.all(axis=1)
+        self.gone: Mask = missing(positions)
+        self.blank: Mask = np.asarray(self.gone.all(axis=1))
         """(S,) frames in which nothing is recorded."""
 
     def windows(self) -> list[tuple[int, int]]:
