@@ -13,7 +13,7 @@ import motionprint as mp
 from motionprint.batches import Batch, pack
 from motionprint.cli import main
 from motionprint.errors import DatasetError, MotionprintError, SettingsError, SkeletonMismatchError
-from motionprint.networks import on_a_line
+from motionprint.networks import across_gaps
 from motionprint.repair import Repaired, repair, repair_file
 from motionprint.repair.bones import keep_bones
 from motionprint.repair.model import _Grid, fill, root_path
@@ -199,26 +199,28 @@ def test_no_gap_ends_in_a_jump(trained: Run, mirrors: list[SkeletonSequence]) ->
 # ---- parts ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_line_and_how_far_it_is_from_what_is_known() -> None:
+def test_a_bridge_and_how_far_it_is_from_what_is_known() -> None:
     frames = np.array([[0.0], [9], [9], [3], [5], [9]], np.float32) * np.ones(3, np.float32)
     missing = np.array([0, 1, 1, 0, 0, 1], bool)
     batch, _ = pack([frames, frames[:3]])
     gone = np.stack([missing, np.array([1, 1, 1, 0, 0, 0], bool)])[batch.packing.sequence, batch.packing.time][:, None]
-    line, distance = on_a_line(batch.frames, torch.from_numpy(gone), batch.packing)
+    bridge, distance = across_gaps(batch.frames, torch.from_numpy(gone), batch.packing)
     first = batch.packing.sequence == 0
-    assert line[first][:, 0].tolist() == [0, 1, 2, 3, 5, 5]  # between on a line, after at rest
+    # a line with a bulge of 3 u (1 - u)^2 (1 - 2) from the right, where the speed is 2; then from rest one of 16 frames
+    expected = [0, 1 - 2 / 9, 2 - 4 / 9, 3, 5, 5 + 2 * (15 / 16) ** 2]
+    np.testing.assert_allclose(bridge[first][:, 0], expected, rtol=1e-6)
     assert distance[first][:, 0].tolist() == [0, 1, 1, 0, 0, 1]
-    assert line[~first].tolist() == [[0.0] * 3] * 3  # known in no frame
+    assert bridge[~first].tolist() == [[0.0] * 3] * 3  # known in no frame
     assert torch.isinf(distance[~first]).all()
 
 
-def test_a_line_does_not_read_what_is_missing() -> None:
+def test_a_bridge_does_not_read_what_is_missing() -> None:
     rng = np.random.default_rng(0)
     batch, _ = pack([rng.normal(size=(length, 9)).astype(np.float32) for length in (9, 5, 7)])
     gone = torch.from_numpy(rng.random((batch.packing.rows, 3)) < 0.4)
     other = torch.where(gone.repeat_interleave(3, dim=1), torch.inf, batch.frames)
     for one, two in zip(
-        on_a_line(batch.frames, gone, batch.packing), on_a_line(other, gone, batch.packing), strict=True
+        across_gaps(batch.frames, gone, batch.packing), across_gaps(other, gone, batch.packing), strict=True
     ):
         assert torch.equal(one, two)
 
@@ -250,6 +252,21 @@ def test_bones_between_recorded_joints_and_filled_ones() -> None:
     loose = np.concatenate([positions, positions])
     loose[:, 2, 1] = [0.4, 0.9, 1.6, 0.5, 0.7, 1.1]
     assert (keep_bones(loose, np.array([[0, 0, 1]] * 2 + [[0, 0, 0]] * 4, bool), skeleton) == loose).all()
+
+
+def test_up_to_its_reach_a_bridge_is_a_cubic_hermite_spline() -> None:
+    from scipy.interpolate import CubicHermiteSpline
+
+    walk = np.cumsum(np.random.default_rng(0).normal(size=(40, 3)), axis=0).astype(np.float32)
+    for length in (1, 5, 15):
+        gone = np.zeros((40, 1), bool)
+        gone[10 : 10 + length] = True
+        batch, _ = pack([walk])
+        bridge, _ = across_gaps(batch.frames, torch.from_numpy(gone), batch.packing)
+        ends = [9, 10 + length]
+        expected = CubicHermiteSpline(ends, walk[ends], [walk[9] - walk[8], walk[ends[1] + 1] - walk[ends[1]]])
+        np.testing.assert_allclose(bridge[gone[:, 0]], expected(np.flatnonzero(gone)), atol=1e-5)
+        assert torch.equal(bridge[~gone[:, 0]], batch.frames[~gone[:, 0]])
 
 
 # ---- what is learned -----------------------------------------------------------------------------------------------

@@ -18,9 +18,9 @@ Not to be confused with context encoders (Pathak et al. 2016), where the encoder
 sees all of x (unless ``encoder_hide_joints`` or ``encoder_hide_frames`` is set), and the print is what the decoder
 cannot know from x~ alone. ``redraw_parts``, ``hide_first_frame``, ``encoder_adversarial`` and ``decoder_sees_future``
 do what the paper argues against, so that its claims can be measured. Missing values are zero in all inputs and weigh
-nothing. With ``gaps`` it learns to repair: what is hidden are gaps, from Enc too, and x^ is x where that is shown and a
-line across each gap, which Dec bends, where it is not. Differences from the paper and from the authors' published code
-are numbered in docs/methods/inpainting.md.
+nothing. With ``gaps`` it learns to repair: what is hidden are gaps, from Enc too, and x^ is x where that is shown and,
+where it is not, a bridge across each gap, which Dec bends. Differences from the paper and from the authors' published
+code are numbered in docs/methods/inpainting.md.
 """
 
 from __future__ import annotations
@@ -38,10 +38,13 @@ from torch.nn import functional
 from motionprint.batches import Batch, Hiding, Packing
 from motionprint.errors import SettingsError
 from motionprint.methods.method import Method
-from motionprint.networks import Cell, Decoder, Discriminator, Encoder, on_a_line
+from motionprint.networks import Cell, Decoder, Discriminator, Encoder, across_gaps
 from motionprint.skeleton import Skeleton
 
 __all__ = ["Inpainting", "InpaintingSettings"]
+
+_FREE = 5
+"""Frames from what is shown at which a decoder that repairs is given half of its say."""
 
 
 @dataclass(frozen=True)
@@ -206,19 +209,19 @@ class Inpainting(Method):
         return inpainted
 
     def _bridge(self, batch: Batch, condition: Tensor) -> Tensor:
-        """All frames (rows, D) as they are where they are shown, and across gaps a line that the decoder bends.
+        """All frames (rows, D) as they are where they are shown, and across gaps a bridge that the decoder bends.
 
-        What is missing in the recording and what is hidden are alike. The further a frame is from what is shown, the
-        more the decoder moves it: the first frame of a gap by a third of what it says, so that no gap ends in a jump.
+        What is missing in the recording and what is hidden are alike. Near what is shown the bridge is right, and off
+        by the square of the distance further on: so grows what the decoder may move, and no gap ends in a jump.
         """
         missing = batch.hidden if batch.known is None else batch.hidden | ~batch.known
         missing = missing.view(len(missing), -1, 3).any(dim=2)  # (rows, D / 3)
-        line, distance = on_a_line(batch.frames, missing, batch.packing)
-        share = (1 - 2 / (distance + 2)).repeat_interleave(3, dim=1)  # (rows, D)
+        bridge, distance = across_gaps(batch.frames, missing, batch.packing)
+        share = (1 - 1 / (1 + (distance / _FREE).square())).repeat_interleave(3, dim=1)  # (rows, D)
         first = torch.cat([condition, condition.new_zeros(len(condition), missing.shape[1])], dim=1)
-        read = torch.cat([line, missing.to(line.dtype)], dim=1)
+        read = torch.cat([bridge, missing.to(bridge.dtype)], dim=1)
         bent: Tensor = self.decoder(first, read, batch.packing)
-        return line + share * bent
+        return bridge + share * bent
 
     def encode(self, frames: Tensor, packing: Packing) -> Mapping[str, Tensor]:
         prints, states = self.encoder(frames, packing)
