@@ -32,7 +32,7 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     method
         ``inpainting`` (LongT GAN, Zheng et al. 2018).
     preset
-        ``small``, ``paper`` or ``paper-wide``.
+        ``small``, ``paper``, ``paper-wide`` or ``repair``.
     steps
         Training steps; None takes the preset's.
     features
