@@ -13,6 +13,7 @@ import motionprint as mp
 from motionprint.batches import Batch, pack
 from motionprint.cli import main
 from motionprint.errors import DatasetError, MotionprintError, SettingsError, SkeletonMismatchError
+from motionprint.methods import Inpainting
 from motionprint.networks import across_gaps
 from motionprint.repair import Repaired, repair, repair_file
 from motionprint.repair.bones import keep_bones
@@ -302,6 +303,24 @@ def test_what_a_recording_lacks_is_no_other_than_what_is_hidden(run: Run) -> Non
             for each in (batch, lacking)
         ]
     assert torch.equal(torch.where(batch.hidden, found[0], 0), torch.where(batch.hidden, found[1], 0))
+
+
+def test_the_objective_is_the_mean_distance_of_what_is_hidden(run: Run) -> None:
+    """Known answer: a decoder of zeros leaves the bridge, and shown values cost nothing."""
+    method, batch = _method_batch(run)
+    silent = Inpainting(KINECT, run.recipe.inputs, method.settings)  # type: ignore[attr-defined]
+    for parameter in silent.decoder.parameters():
+        torch.nn.init.zeros_(parameter)
+    with torch.no_grad():
+        found = silent.objectives(batch)
+    assert found["encoder"] is found["decoder"] and set(found) == {"encoder", "decoder"}
+    hidden = batch.hidden[:, ::3]
+    bridge, _ = across_gaps(batch.frames, hidden, batch.packing)
+    away = (bridge - batch.frames).view(len(bridge), -1, 3).norm(dim=2)
+    expected = np.mean([away[batch.packing.sequence == place].sum(dim=1).mean() for place in range(3)])
+    assert found["decoder"].item() == pytest.approx(expected, abs=1e-3 * hidden.sum(dim=1).float().mean().item())
+    away[hidden] = 0
+    assert not away.any()
 
 
 def test_the_preset_keeps_the_frame_rate_of_the_recordings(few: Path) -> None:

@@ -43,6 +43,9 @@ from motionprint.skeleton import Skeleton
 
 __all__ = ["Inpainting", "InpaintingSettings"]
 
+_TINY = 1e-3
+"""A distance below which gaps are as good as filled: there it counts by its square."""
+
 _FREE = 5
 """Frames from what is shown at which a decoder that repairs is given half of its say."""
 
@@ -169,7 +172,7 @@ class Inpainting(Method):
         """Algorithm 1 for one batch: what each network minimises."""
         prints, _ = self.encoder(batch.seen, batch.packing)  # (N, R)
         inpainted = self.inpaint(batch, prints)  # x^, (rows, D)
-        elementwise = (batch.weights * (batch.frames - inpainted).square()).sum()  # L_ele
+        elementwise = self._elementwise(batch, inpainted)  # L_ele
         if self.discriminator is None:
             return {"encoder": elementwise, "decoder": elementwise}
         from_noise = self.inpaint(batch, batch.normal(prints.shape[1]))  # x^_z, (rows, D)
@@ -184,6 +187,14 @@ class Inpainting(Method):
             "decoder": joint,
             "discriminator": discriminator,
         }
+
+    def _elementwise(self, batch: Batch, inpainted: Tensor) -> Tensor:
+        """L_ele: squares; of gaps the distances of joints, or gaps that nobody can tell would drown the short ones."""
+        if not self.settings.gaps:
+            return (batch.weights * (batch.frames - inpainted).square()).sum()
+        square = (batch.only_known(batch.frames) - batch.only_known(inpainted)).square()
+        distances = (square.view(len(square), -1, 3).sum(dim=2) + _TINY**2).sqrt() - _TINY  # (rows, D / 3)
+        return (batch.frame_weights[:, None] * distances).sum()
 
     def _adversarial(
         self, mean: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, fake_z: Tensor
