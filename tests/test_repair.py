@@ -393,12 +393,15 @@ def test_zeros_are_missing_on_request_only(run: Run) -> None:
 
 
 def test_auto_takes_the_spline_for_what_is_short_and_inside(run: Run) -> None:
-    damaged = _with_gaps(_walk(seed=9), (20, 26, [7]), (40, 47, [7]), (0, 3, [9]), (60, 62, [11, 12]))
+    damaged = _with_gaps(_walk(seed=9), (20, 29, [7]), (40, 50, [7]), (0, 3, [9]), (60, 62, [11, 12]))
     done = repair(run, damaged)
-    assert done.gaps == {"spline": 3, "model": 2}  # 6 frames are 0.2 s; a gap at the start has no other edge
+    assert done.gaps == {"spline": 3, "model": 2}  # 9 frames are 0.3 s; a gap at the start has no other edge
     assert repair(run, damaged, short=0).gaps == {"model": 5}
     assert repair(run, damaged, gaps="line").gaps == {"line": 5}
     assert repair(run, damaged, gaps="model").gaps == {"model": 5}
+    # where nothing is recorded the network knows no more than a spline, unless a joint is missing for longer
+    blank = _with_gaps(_walk(seed=9), (20, 50, EVERY), (50, 60, [7]))
+    assert repair(run, blank).gaps == {"spline": 19, "model": 1}
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------

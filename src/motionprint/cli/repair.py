@@ -30,12 +30,12 @@ from motionprint.cli.reading import reading_options
     type=click.Choice(["auto", "model", "line", "spline"]),
     default="auto",
     show_default=True,
-    help="Who fills: the network, an interpolation, or (auto) a spline what is short and the network the rest.",
+    help="Who fills: the network, an interpolation, or each what it is better at.",
 )
 @click.option(
     "--short",
     type=click.FloatRange(min=0),
-    default=0.2,
+    default=0.3,
     show_default=True,
     help="Seconds up to which auto takes the spline.",
 )

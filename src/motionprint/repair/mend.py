@@ -23,7 +23,7 @@ from motionprint.writers import WRITERS, encode, writer_of
 
 __all__ = ["SHORT", "WAYS", "Repaired", "repair", "repair_file"]
 
-SHORT = 0.2
+SHORT = 0.3
 """Seconds up to which a gap is filled by a spline, which is then the better of the two: see docs/repair.md."""
 
 WAYS = ("auto", "model", *FILLERS)
@@ -66,9 +66,9 @@ def repair(
     zeros
         Whether a joint at exactly (0, 0, 0) is missing too.
     gaps
-        ``model``: the network fills all. ``line`` or ``spline``: interpolation does. ``auto``: a spline fills what is
-        missing for up to ``short`` seconds between recorded frames, and the network the rest, of which it has then seen
-        more.
+        ``model``: the network fills all. ``line``, ``spline``: interpolation does. ``auto``: between recorded frames a
+        spline fills what is missing for up to ``short`` seconds, and frames in which nothing is recorded, of which the
+        network knows no more; the network fills the rest.
 
     Raises
     ------
@@ -104,8 +104,14 @@ def repair(
         )
     positions = np.where(gone[..., None], np.nan, sequence.positions.astype(np.float64))
     found = find_gaps(gone)
-    limit = {"auto": short, "model": -1.0}.get(gaps, np.inf)
-    easy = [gap for gap in found if gap.seconds(sequence.fps) <= limit + 1e-9 and (gap.inside or gaps in FILLERS)]
+    blank = gone.all(axis=1)
+
+    def suits_interpolation(gap: Gap) -> bool:
+        if gaps != "auto":
+            return gaps in FILLERS
+        return gap.inside and (gap.seconds(sequence.fps) <= short + 1e-9 or bool(blank[gap.start : gap.end].all()))
+
+    easy = [gap for gap in found if suits_interpolation(gap)]
     counts = {}
     if easy:
         way = gaps if gaps in FILLERS else "spline"
