@@ -104,7 +104,7 @@ def repair(
         )
     positions = np.where(gone[..., None], np.nan, sequence.positions.astype(np.float64))
     found = find_gaps(gone)
-    blank = gone.all(axis=1)
+    blank = np.asarray(gone.all(axis=1))
 
     def suits_interpolation(gap: Gap) -> bool:
         if gaps != "auto":
