@@ -1,7 +1,7 @@
 """How far fillers of gaps are from what was recorded, by the length of the gap and by what is missing.
 
     python benchmarks/repair.py DATASET --protocol NAME [--fold 0] [--judged SUBJECT,...] [--run RUN] [--seed 0]
-                                [--fillers line,spline,pca,nearest] [--json FILE]
+                                [--fillers line,spline,beside,pca,nearest] [--json FILE]
 
 In each test recording of the protocol one gap is made for each length (0.1 to 2 s) and each kind: one joint, one body
 part, two or three body parts, the whole body. Its place is drawn from ``--seed``, the number of the recording, the kind

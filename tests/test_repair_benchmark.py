@@ -75,7 +75,7 @@ def test_rows_and_tables_of_a_data_set(
     monkeypatch.setattr(sys, "argv", [*common, "--json", "rows.jsonl"])
     repair.main()
     rows = [json.loads(text) for text in (tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert len(rows) == 4 * 4 * 4  # no recording has 2 s and two frames on both sides
+    assert len(rows) == 5 * 4 * 4  # no recording has 2 s and two frames on both sides
     assert {(row["n_train"], row["n_test"], row["recordings"]) for row in rows} == {(4, 2, 2)}
     assert rows[0]["command"] == f"python benchmarks/{' '.join([*common, '--json', 'rows.jsonl'])}"
     assert len({row["points"] for row in rows if (row["hidden"], row["gap_s"]) == ("parts", 0.5)}) == 1
@@ -85,7 +85,7 @@ def test_rows_and_tables_of_a_data_set(
     for bad, message in (
         (["data"], "expected --protocol, or the --run of one"),
         ([*common[1:4], "--judged", "s9"], "--judged: expected subjects among s0, s1, s2, s3"),
-        ([*common[1:4], "--fillers", "line,magic"], "expected some of line, spline, pca, nearest; found magic"),
+        ([*common[1:4], "--fillers", "line,magic"], "expected some of line, spline, beside, pca, nearest; found magic"),
     ):
         monkeypatch.setattr(sys, "argv", ["repair.py", *bad])
         with pytest.raises(SystemExit):

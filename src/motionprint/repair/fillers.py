@@ -26,7 +26,7 @@ from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 from motionprint.store import MotionDataset
 
-__all__ = ["FILLERS", "FITTED", "Filler", "Poses", "fit_nearest", "fit_pca", "line", "spline"]
+__all__ = ["FILLERS", "FITTED", "Filler", "Poses", "beside", "fit_nearest", "fit_pca", "line", "spline"]
 
 Positions = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float64]
@@ -71,19 +71,53 @@ def spline(positions: Positions, skeleton: Skeleton, fps: float) -> Floats:
     DatasetError
         If a joint is recorded in no frame, naming it.
     """
+    return _by_joint(positions, skeleton, _cubic)
+
+
+def beside(positions: Positions, skeleton: Skeleton, fps: float) -> Floats:
+    """Gaps along with the nearest joint in the skeleton that is recorded throughout them: `spline` fills the offset.
+
+    Marker software calls it a pattern fill. Nearest is what the fewest bones lie between; a gap in which no other joint
+    is recorded throughout, edges included, is filled as by `spline`.
+
+    Raises
+    ------
+    DatasetError
+        If a joint is recorded in no frame, naming it.
+    """
+    gone = missing(positions)
+    recorded = np.where(gone[..., None], np.nan, positions.astype(np.float64))
+    filled = spline(recorded, skeleton, fps)
+    for gap in find_gaps(gone):
+        around = slice(max(0, gap.start - 1), gap.end + 1)
+        whole = [joint for joint in range(len(skeleton)) if not gone[around, joint].any()]
+        if whole:
+            near = min(whole, key=lambda joint: _bones_between(skeleton, gap.joint, joint))
+            both = np.flatnonzero(~gone[:, gap.joint] & ~gone[:, near])
+            offsets = recorded[both, gap.joint] - recorded[both, near]
+            times = np.arange(gap.start, gap.end)
+            filled[times, gap.joint] = recorded[times, near] + _cubic(times.astype(np.float64), both, offsets)
+    return filled
+
+
+FILLERS: dict[str, Filler] = {"line": line, "spline": spline, "beside": beside}
+"""The fillers that need no training recordings, by name."""
+
+
+def _cubic(times: Floats, recorded: npt.NDArray[np.int64], points: Floats) -> Floats:
+    """A cubic spline through points (n, 3), at times among them or outside, where it rests; kept within their box."""
     from scipy.interpolate import CubicSpline
 
-    def between(times: Floats, recorded: npt.NDArray[np.int64], points: Floats) -> Floats:
-        held = np.clip(times, recorded[0], recorded[-1])  # far out, a cubic is too large for a number
-        found = CubicSpline(recorded, points)(held) if len(recorded) > 1 else np.repeat(points, len(times), axis=0)
-        found[times < recorded[0]], found[times > recorded[-1]] = points[0], points[-1]  # to the bit
-        return np.asarray(np.clip(found, points.min(axis=0), points.max(axis=0)))
-
-    return _by_joint(positions, skeleton, between)
+    held = np.clip(times, recorded[0], recorded[-1])  # far out, a cubic is too large for a number
+    found = CubicSpline(recorded, points)(held) if len(recorded) > 1 else np.repeat(points, len(times), axis=0)
+    found[times < recorded[0]], found[times > recorded[-1]] = points[0], points[-1]  # to the bit
+    return np.asarray(np.clip(found, points.min(axis=0), points.max(axis=0)))
 
 
-FILLERS: dict[str, Filler] = {"line": line, "spline": spline}
-"""The fillers that need no training recordings, by name."""
+def _bones_between(skeleton: Skeleton, joint: int, other: int) -> int:
+    """How many bones the way from one joint to another has in the tree."""
+    ways = [[each, *skeleton.ancestors(each)] for each in (joint, other)]
+    return len(set(ways[0]) ^ set(ways[1]))
 
 
 def _by_joint(
