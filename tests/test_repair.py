@@ -364,7 +364,7 @@ def test_every_refusal_says_what_was_found_and_expected(run: Run) -> None:
     assert _refused(run, whole, SettingsError, joints=["tail"]).endswith("found 'tail'")
     assert "left arm, right arm" in _refused(run, whole, SettingsError, joints=["tail"])
     assert _refused(run, whole, SettingsError, gaps="magic") == (
-        "unknown gaps 'magic': expected one of auto, model, line, spline"
+        "unknown gaps 'magic': expected one of auto, model, line, spline, beside"
     )
     assert _refused(run, whole, SettingsError, short=-1.0) == "expected short of at least 0 s, found -1"
     for way in ("line", "spline"):
@@ -392,16 +392,16 @@ def test_zeros_are_missing_on_request_only(run: Run) -> None:
     assert done.filled.sum() == 20 and done.filled[30:50, 7].all() and done.sequence.positions[30:50, 7].all()
 
 
-def test_auto_takes_the_spline_for_what_is_short_and_inside(run: Run) -> None:
-    damaged = _with_gaps(_walk(seed=9), (20, 29, [7]), (40, 50, [7]), (0, 3, [9]), (60, 62, [11, 12]))
+def test_auto_interpolates_what_is_short_and_inside(run: Run) -> None:
+    damaged = _with_gaps(_walk(seed=9), (20, 35, [7]), (40, 56, [7]), (0, 3, [9]), (60, 62, [11, 12]))
     done = repair(run, damaged)
-    assert done.gaps == {"spline": 3, "model": 2}  # 9 frames are 0.3 s; a gap at the start has no other edge
+    assert done.gaps == {"beside": 3, "model": 2}  # 15 frames are 0.5 s; a gap at the start has no other edge
     assert repair(run, damaged, short=0).gaps == {"model": 5}
     assert repair(run, damaged, gaps="line").gaps == {"line": 5}
     assert repair(run, damaged, gaps="model").gaps == {"model": 5}
-    # where nothing is recorded the network knows no more than a spline, unless a joint is missing for longer
+    # where nothing is recorded the network knows no more than interpolation, unless a joint is missing for longer
     blank = _with_gaps(_walk(seed=9), (20, 50, EVERY), (50, 60, [7]))
-    assert repair(run, blank).gaps == {"spline": 19, "model": 1}
+    assert repair(run, blank).gaps == {"beside": 19, "model": 1}
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from motionprint.cli.reading import reading_options
 @click.option("--zeros", is_flag=True, help="Take a joint at exactly (0, 0, 0) for missing.")
 @click.option(
     "--gaps",
-    type=click.Choice(["auto", "model", "line", "spline"]),
+    type=click.Choice(["auto", "model", "line", "spline", "beside"]),
     default="auto",
     show_default=True,
     help="Who fills: the network, an interpolation, or each what it is better at.",
@@ -35,9 +35,9 @@ from motionprint.cli.reading import reading_options
 @click.option(
     "--short",
     type=click.FloatRange(min=0),
-    default=0.3,
+    default=0.5,
     show_default=True,
-    help="Seconds up to which auto takes the spline.",
+    help="Seconds up to which auto interpolates.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @reading_options

@@ -23,8 +23,8 @@ from motionprint.writers import WRITERS, encode, writer_of
 
 __all__ = ["SHORT", "WAYS", "Repaired", "repair", "repair_file"]
 
-SHORT = 0.3
-"""Seconds up to which a gap is filled by a spline, which is then the better of the two: see docs/repair.md."""
+SHORT = 0.5
+"""Seconds up to which `beside` fills a gap, which is then the better of the two: see docs/repair.md."""
 
 WAYS = ("auto", "model", *FILLERS)
 """Who fills gaps: the network, an interpolation, or each what it is better at."""
@@ -66,9 +66,9 @@ def repair(
     zeros
         Whether a joint at exactly (0, 0, 0) is missing too.
     gaps
-        ``model``: the network fills all. ``line``, ``spline``: interpolation does. ``auto``: between recorded frames a
-        spline fills what is missing for up to ``short`` seconds, and frames in which nothing is recorded, of which the
-        network knows no more; the network fills the rest.
+        ``model``: the network fills all. ``line``, ``spline``, ``beside``: interpolation does. ``auto``: between recorded
+        frames ``beside`` fills what is missing for up to ``short`` seconds, and frames in which nothing is recorded, of
+        which the network knows no more; the network fills the rest.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def repair(
     easy = [gap for gap in found if suits_interpolation(gap)]
     counts = {}
     if easy:
-        way = gaps if gaps in FILLERS else "spline"
+        way = gaps if gaps in FILLERS else "beside"
         positions = _interpolated(positions, gone, easy, way, sequence)
         counts[way] = len(easy)
     if len(easy) < len(found):
