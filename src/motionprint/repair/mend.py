@@ -66,7 +66,7 @@ def repair(
     zeros
         Whether a joint at exactly (0, 0, 0) is missing too.
     gaps
-        ``model``: the network fills all. ``line``, ``spline``, ``beside``: interpolation does. ``auto``: between recorded
+        ``model``: the network fills all. ``line``, ``spline``, ``beside``: interpolation. ``auto``: between recorded
         frames ``beside`` fills what is missing for up to ``short`` seconds, and frames in which nothing is recorded, of
         which the network knows no more; the network fills the rest.
 
