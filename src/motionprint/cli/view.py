@@ -92,7 +92,7 @@ def command(
         view = packed()
         unfinished.write_text(view.page, encoding="utf-8")
     size = out.stat().st_size / 1e6
-    click.echo(f"{out}: {view.meta['title']}, {view.meta['map']['kind']} of {view.meta['map']['of']}, {size:.1f} MB")
+    click.echo(f"{out}: {view.summary}, {size:.1f} MB")
     if _wanted(show):
         webbrowser.open(out.absolute().as_uri())
 
@@ -107,7 +107,7 @@ def _serve(packed: Callable[[], View], save: Path | None, port: int, show: bool 
         view = packed()
         labels = None if save is None else Labels(save, view.items)
         server.show(view, labels)
-        click.echo(f"{server.address} shows {view.meta['title']}; Ctrl-C ends it")
+        click.echo(f"{server.address} shows {view.summary}; Ctrl-C ends it")
         if _wanted(show):  # a browser without windows ends only when its user does
             threading.Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
         try:
