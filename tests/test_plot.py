@@ -167,8 +167,8 @@ def test_markers_that_nothing_joins_are_points(tmp_path: Path) -> None:
     ("change", "name", "message"),
     [
         ({}, "a.png", r"^.*a\.png: expected a film's name to end in one of \.gif, \.mp4$"),
-        ({"fps": 1.0}, "a.gif", r"a\.gif: expected at most 60 s for a film in GIF, found \d+\.\d s: --from and --to"),
-        ({"fps": 0.1}, "a.mp4", r"a\.mp4: expected at most 600 s for a film in MP4, found"),
+        ({"fps": 1.0}, "a.gif", r"^wave: expected at most 60 s for a film in GIF, found \d+\.\d s: --from and --to"),
+        ({"fps": 0.1}, "a.mp4", r"^wave: expected at most 600 s for a film in MP4, found"),
         (
             {"positions": np.full((4, 31, 3), np.nan)},
             "a.gif",
@@ -203,8 +203,9 @@ def test_without_imageio_ffmpeg_a_line_says_what_to_install(
     wave: SkeletonSequence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(SettingsError, match=r"wave\.mp4: expected the package imageio-ffmpeg .* or write a \.gif$"):
+    with pytest.raises(SettingsError, match=r"^picture: expected the package imageio-ffmpeg .* or write a \.gif$"):
         motion_film(wave, tmp_path / "wave.mp4")
+    assert not list(tmp_path.iterdir())
 
 
 # ---- trajectories and charts -------------------------------------------------------------------------------------

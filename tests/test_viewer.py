@@ -706,6 +706,23 @@ def test_nothing_is_left_of_a_page_that_failed(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_without_room_for_a_page(
+    invoke: Callable[..., tuple[Any, str, str]], data: MotionDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EFBIG, "File too large")
+
+    page = pack(data.folder, map="pca")
+    monkeypatch.setattr("motionprint.viewer.pack", lambda *_, **__: page)
+    monkeypatch.setattr(Path, "write_text", refuse)
+    status, _, err = invoke(data.folder, "--out", tmp_path / "page.html")
+    assert (status, err.splitlines()[-1]) == (
+        1,
+        f"motionprint: {tmp_path / 'page.html'}: cannot be written: File too large",
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_usage(invoke: Callable[..., tuple[Any, str, str]], tmp_path: Path) -> None:
     for arguments in (["--port", "1"], ["--save", "x.csv"], ["--serve", "--out", "x.html"], ["--serve", "--overwrite"]):
         assert invoke(tmp_path, *arguments)[0] == 2

@@ -77,7 +77,8 @@ def command(
         raise click.UsageError("--serve goes without --out and --overwrite: what is served is no file")
     if not serve and (port is not None or save is not None):
         raise click.UsageError("--port and --save go with --serve")
-    from motionprint.store.atomic import new_file
+    from motionprint.errors import DatasetError
+    from motionprint.store.atomic import new_file, refused
     from motionprint.viewer import pack
 
     def packed() -> View:
@@ -90,7 +91,10 @@ def command(
     out = out or PAGE
     with new_file(out, overwrite=overwrite) as unfinished:
         view = packed()
-        unfinished.write_text(view.page, encoding="utf-8")
+        try:
+            unfinished.write_text(view.page, encoding="utf-8")
+        except OSError as error:
+            raise DatasetError(refused(out, error)) from error
     size = out.stat().st_size / 1e6
     click.echo(f"{out}: {view.summary}, {size:.1f} MB")
     if _wanted(show):
