@@ -718,7 +718,7 @@ def test_a_disk_without_room_for_a_page(
     status, _, err = invoke(data.folder, "--out", tmp_path / "page.html")
     assert (status, err.splitlines()[-1]) == (
         1,
-        f"motionprint: {tmp_path / 'page.html'}: cannot be written: File too large",
+        f"motionprint: {tmp_path / 'page.html'}: cannot be written: File too large; make room",
     )
     assert list(tmp_path.iterdir()) == []
 
