@@ -97,8 +97,9 @@ def main() -> None:
     driver, ready = open_page(arguments.page, width, height)
     try:
         count = driver.execute_script("return count")
+        load = os.getloadavg()[0]
         browser = f"Chromium {driver.capabilities['browserVersion']}"
-        print(f"{count} recordings, ready after {ready:.1f} s, {browser}, load {os.getloadavg()[0]:.1f}\n")
+        print(f"{count} recordings, ready after {ready:.1f} s, {browser}, load {load:.1f}\n")
         print(
             "| use | frames/s | median, ms | 95 %, ms | drawing the map, ms |",
             "| --- | --- | --- | --- | --- |",
@@ -108,7 +109,15 @@ def main() -> None:
         for way in WAYS:
             row = measure(driver, way, arguments.seconds)
             rows.append(
-                {"recordings": count, "size": arguments.size, "ready": ready, "browser": browser, **row, **made}
+                {
+                    "recordings": count,
+                    "size": arguments.size,
+                    "ready": ready,
+                    "browser": browser,
+                    "load": load,
+                    **row,
+                    **made,
+                }
             )
             drawing = "" if row["draw_map_ms"] is None else f"{row['draw_map_ms']:.1f}"
             rate, median, p95 = row["frames_per_second"], row["median_ms"], row["p95_ms"]

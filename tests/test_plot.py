@@ -167,8 +167,8 @@ def test_markers_that_nothing_joins_are_points(tmp_path: Path) -> None:
     ("change", "name", "message"),
     [
         ({}, "a.png", r"^.*a\.png: expected a film's name to end in one of \.gif, \.mp4$"),
-        ({"fps": 1.0}, "a.gif", r"a\.gif: expected at most 60 s for a film in GIF, found \d+\.\d s: --from and --to"),
-        ({"fps": 0.1}, "a.mp4", r"a\.mp4: expected at most 600 s for a film in MP4, found"),
+        ({"fps": 1.0}, "a.gif", r"^wave: expected at most 60 s for a film in GIF, found \d+\.\d s: --from and --to"),
+        ({"fps": 0.1}, "a.mp4", r"^wave: expected at most 600 s for a film in MP4, found"),
         (
             {"positions": np.full((4, 31, 3), np.nan)},
             "a.gif",
@@ -203,8 +203,9 @@ def test_without_imageio_ffmpeg_a_line_says_what_to_install(
     wave: SkeletonSequence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(SettingsError, match=r"wave\.mp4: expected the package imageio-ffmpeg .* or write a \.gif$"):
+    with pytest.raises(SettingsError, match=r"^picture: expected the package imageio-ffmpeg .* or write a \.gif$"):
         motion_film(wave, tmp_path / "wave.mp4")
+    assert not list(tmp_path.iterdir())
 
 
 # ---- trajectories and charts -------------------------------------------------------------------------------------
@@ -382,6 +383,10 @@ def test_a_run_becomes_its_curves_and_a_supervised_one_its_confusion_matrix(tmp_
             r"^wave: expected --from before --to within .*found 2 s to 1 s$",
         ),
         ("wave.bvh", "a.png", {"start": 900.0}, r"found 900 s to the end$"),
+        ("wave.bvh", "a.png", {"start": float("inf")}, r"found inf s to the end$"),
+        ("wave.bvh", "a.png", {"end": float("nan")}, r"found the beginning to nan s$"),
+        ("wave.bvh", "a.png", {"joints": ["Hips"]}, r"wave\.bvh: expected trajectories with --joints, found strip$"),
+        ("rows.jsonl", "a.png", {"joints": ["Hips"]}, r"expected trajectories with --joints, found rows$"),
         ("wave.bvh", "a.png", {"dataset": "x"}, r"expected a run with --data, found motion$"),
         ("wave.bvh", "a.png", {"names": ["no"]}, r"expected the recording 'no', found wave$"),
         ("rows.jsonl", "a.png", {"start": 1.0}, r"expected motion with --name, --from and --to, found rows$"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import importlib
 import json
 import re
@@ -279,6 +280,25 @@ def test_labels_are_merged_into_their_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["labels.csv"]
 
 
+def test_recordings_of_one_name_from_two_files_keep_labels_of_their_own(tmp_path: Path) -> None:
+    items = Items(["walk", "walk"], ["anna/walk.bvh", "ben/walk.bvh"], [0, 0], [0.0, 0.0], [2.0, 2.0])
+    labels = Labels(tmp_path / "labels.csv", items)
+    assert labels.change({0: "slow"}) == 1
+    assert labels.change({1: "fast"}) == 2
+    assert labels.given() == {0: "slow", 1: "fast"}
+
+
+def test_a_folder_that_takes_no_labels_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**where: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(DatasetError, match=r"labels\.csv: cannot be written: Read-only file system"):
+        Labels.check(tmp_path / "labels.csv")
+
+
 def test_a_file_of_other_columns_is_no_place_for_labels(tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"
     file.write_text("name,label,confidence\nb,run,0.9\n")
@@ -298,7 +318,7 @@ def test_a_data_set_as_the_page_sees_it(data: MotionDataset) -> None:
     meta = view.meta
     items = meta["items"]
     assert (meta["format"], meta["kind"], meta["served"], meta["run"]) == (1, "dataset", False, None)
-    assert meta["title"] == f"{data.name}: 18 sequences"
+    assert (meta["title"], meta["total"]) == (data.name, 18)
     assert items["name"] == data.names and items["person"] == [0] * 18 and items["start"] == [0.0] * 18
     assert items["end"] == [round(length / 30, 3) for length in data.lengths]
     assert items["source"] == data.index["source"].tolist()
@@ -323,8 +343,10 @@ def test_the_same_data_make_the_same_page(data: MotionDataset) -> None:
 
 
 def test_a_limit_is_spread_over_the_data_set(data: MotionDataset) -> None:
-    meta = pack(data.folder, map="pca", limit=5).meta
-    assert meta["title"].endswith(": 5 of 18 sequences")
+    view = pack(data.folder, map="pca", limit=5)
+    meta = view.meta
+    assert (meta["title"], meta["total"]) == (data.name, 18)
+    assert view.summary == f"{data.name}: 5 of 18 sequences, PCA of coordinates"
     assert meta["items"]["name"] == [data.names[number] for number in (0, 4, 8, 13, 17)]
 
 
@@ -375,7 +397,7 @@ def test_labels_and_confidence_colour_a_map(data: MotionDataset, tmp_path: Path)
     file.write_text("\n".join(["name,label,confidence,given", *lines]))
     view = pack(file, data=data.folder, map="pca")
     meta = view.meta
-    assert (meta["kind"], meta["title"]) == ("labels", f"labels.csv on {data.name}: 18 sequences")
+    assert (meta["kind"], meta["title"]) == ("labels", f"labels.csv on {data.name}")
     names = [each["name"] for each in meta["colours"]]
     assert names == ["label", "confidence", "given", "label of the data set", "subject", "cluster"]
     assert meta["colours"][0]["codes"] == [1, *[0] * 9, *[-1] * 8]
@@ -475,13 +497,38 @@ def test_a_data_set_of_another_skeleton_than_the_run(run: Path, tmp_path: Path) 
         pack(other.folder, run=run)
 
 
-@pytest.mark.parametrize("log", [None, "", "time,loss\n1,2\n"])
+def test_a_command_of_words_that_no_file_can_be_called(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "command": "motionprint " + 5000 * "x"}))
+    with pytest.raises(DatasetError, match=r"it is no longer where it was: say --data DATASET"):
+        pack(tmp_path / "run", map="pca")
+
+
+def test_a_model_that_comes_with_motionprint_is_viewed_by_name(data: MotionDataset, tmp_path: Path) -> None:
+    from motionprint.rigs import map_to
+
+    body = write_dataset(tmp_path / "body14", [map_to(each, SKELETONS["body14"], allow_missing=True) for each in data])
+    meta = pack("motionprint:cmu-small", data=body.folder, map="pca").meta
+    assert (meta["kind"], meta["title"]) == ("run", "motionprint:cmu-small on body14")
+    assert ["run", "motionprint:cmu-small"] in meta["run"]["facts"] and len(meta["run"]["losses"]["step"]) == 100
+    with pytest.raises(SkeletonMismatchError, match=r"prepare --map-to body14 \(map_to=\) brings recordings onto"):
+        pack(data.folder, run="motionprint:cmu-small")
+    with pytest.raises(DatasetError, match=r"which it was trained on, .*: say --data DATASET"):
+        pack("motionprint:cmu-small")
+    with pytest.raises(CheckpointError, match=r"motionprint:none: expected a model that comes with motionprint"):
+        pack("motionprint:none")
+
+
+@pytest.mark.parametrize("log", [None, "", "time,loss\n1,2\n", f"step,a\n1,{140_000 * '9'}\n"])
 def test_a_log_that_is_none(log: str | None, data: MotionDataset, run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
     (tmp_path / "run" / "log.csv").unlink()
     if log is not None:
         (tmp_path / "run" / "log.csv").write_text(log)
-    with pytest.raises(CheckpointError, match=r"log\.csv: (cannot be read: No such file|expected the column step)"):
+    with pytest.raises(
+        CheckpointError, match=r"log\.csv: (cannot be read: No such file|expected (the column step|a CSV table))"
+    ):
         pack(tmp_path / "run", data=data.folder, map="pca")
 
 
@@ -656,6 +703,23 @@ def test_nothing_is_left_of_a_page_that_failed(
 ) -> None:
     status, _, err = invoke(data.folder, "--colour", "age", "--map", "pca", "--out", tmp_path / "page.html")
     assert status == 1 and err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_without_room_for_a_page(
+    invoke: Callable[..., tuple[Any, str, str]], data: MotionDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EFBIG, "File too large")
+
+    page = pack(data.folder, map="pca")
+    monkeypatch.setattr("motionprint.viewer.pack", lambda *_, **__: page)
+    monkeypatch.setattr(Path, "write_text", refuse)
+    status, _, err = invoke(data.folder, "--out", tmp_path / "page.html")
+    assert (status, err.splitlines()[-1]) == (
+        1,
+        f"motionprint: {tmp_path / 'page.html'}: cannot be written: File too large; make room",
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -24,11 +24,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from motionprint.viewer import build
+
 _SPEC = importlib.util.spec_from_file_location("view_payload", Path(__file__).with_name("view_payload.py"))
 assert _SPEC is not None and _SPEC.loader is not None
 view_payload = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(view_payload)
-payload, build = view_payload.payload, view_payload.build
+payload = view_payload.payload
 
 LAPTOP, PHONE = (1280, 800), (360, 740)
 
@@ -455,6 +457,33 @@ def test_the_first_sixty_four_classes_differ_in_more_than_colour(page: Page) -> 
     looks = page.js("return [...Array(64).keys()].map(shapeOf)")
     assert len({look["shape"] for look in looks[:8]}) == 8
     assert len({(look["shape"], look["hue"]) for look in looks}) == 64
+
+
+def test_thousands_of_classes_are_drawn_and_the_legend_stays_short(page: Page) -> None:
+    meta, frames = payload()
+    meta["colours"] = [{"name": "file", "values": [f"f{n}" for n in range(5000)], "codes": [64 * n for n in range(60)]}]
+    page.open(build(meta, frames))
+    item = page.free_item()
+    x, y = page.place(item)
+    red = "const c = document.getElementById('map'), b = c.getBoundingClientRect();"
+    red += "return [...c.getContext('2d').getImageData(arguments[0] - b.left, arguments[1] - b.top, 1, 1).data]"
+    assert page.until(lambda: page.js(red, x, y)[:3] == [0xD5, 0x5E, 0x00])  # each is drawn as class 0 is
+    assert len(page.all("#legend button")) == 100
+    assert page.text("#legend > .count") == "4,900 others: look for them by name"
+
+
+def test_no_script_runs_but_the_page_s_own(page: Page) -> None:
+    page.open()
+    page.js("const s = document.createElement('script'); s.textContent = 'window.foreign = 1'; document.body.append(s)")
+    page.js("document.body.insertAdjacentHTML('beforeend', '<img src=data:x onerror=\"window.foreign = 2\">')")
+    page.until(lambda: page.js("return [...document.images].every((image) => image.complete)"))
+    assert page.js("return window.foreign ?? null") is None
+    assert any("Content Security Policy" in entry["message"] for entry in page.driver.get_log("browser"))
+
+
+def test_some_of_more_recordings_say_so(page: Page) -> None:
+    page.open(build(*payload(total=1482)))
+    assert page.text("#facts").startswith("60 of 1,482 recordings · ")
 
 
 def test_text_finds_recordings_by_name_label_and_subject(page: Page) -> None:

@@ -121,8 +121,7 @@ def test_the_page_and_what_protects_it(server: ViewServer) -> None:
     assert answer.status == 200 and answer.headers["Content-Type"] == "text/html; charset=utf-8"
     text = answer.body.decode("utf-8")
     assert text.startswith("<title>stub é</title>") and '"served":true' in text
-    policy = answer.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy and "connect-src 'self'" in policy and "frame-ancestors 'none'" in policy
+    assert answer.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
     assert (answer.headers["X-Content-Type-Options"], answer.headers["X-Frame-Options"]) == ("nosniff", "DENY")
     assert answer.headers["Server"].strip() == "motionprint"
     assert not any(name.startswith("Access-Control") for name in answer.headers)
@@ -304,7 +303,9 @@ def test_ctrl_c_ends_the_command(template: Path, folder: Path, file: Path) -> No
         assert process.stdout is not None and process.stderr is not None
         line = process.stdout.readline()
         address, _, rest = line.partition(" ")
-        assert rest == "shows data: 3 sequences; Ctrl-C ends it\n", process.stderr.read()
+        if rest != "shows data: 3 sequences, PCA of coordinates; Ctrl-C ends it\n":
+            process.kill()  # its end is what the reading waits for
+            pytest.fail(line + process.stderr.read())
         port = int(address.rstrip("/").rsplit(":", 1)[1])
         connection = HTTPConnection("127.0.0.1", port, timeout=30)
         headers = {"X-Motionprint": "1", "Content-Type": "application/json"}  # as a program sends them, without origin

@@ -6,10 +6,8 @@ Written on its own, not by the package: what the page reads is tested against th
 from __future__ import annotations
 
 import base64
-import json
 import zlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -204,22 +202,3 @@ def run() -> dict[str, Any]:
         "facts": [["method", "inpainting"], ["steps", "50"]],
         "inpainted": examples,
     }
-
-
-PAGE = Path(__file__).resolve().parents[1] / "src" / "motionprint" / "viewer" / "page"
-
-
-def build(meta: dict[str, Any], frames: bytes) -> str:
-    """The page as one file."""
-    data = json.dumps(meta).replace("<", "\\u003c")
-    pieces = {
-        "css": (PAGE / "page.css").read_text(encoding="utf-8"),
-        "js": (PAGE / "page.js").read_text(encoding="utf-8"),
-        "data": f'<script type="application/json" id="meta">{data}</script>\n'
-        f'<script type="text/plain" id="frames">{base64_of(frames)}</script>',
-    }
-    page = (PAGE / "page.html").read_text(encoding="utf-8")
-    for name, text in pieces.items():
-        before, after = page.split(f"<!-- {name} -->")
-        page = before + text + after
-    return page

@@ -77,7 +77,8 @@ def command(
         raise click.UsageError("--serve goes without --out and --overwrite: what is served is no file")
     if not serve and (port is not None or save is not None):
         raise click.UsageError("--port and --save go with --serve")
-    from motionprint.store.atomic import new_file
+    from motionprint.errors import DatasetError
+    from motionprint.store.atomic import new_file, refused
     from motionprint.viewer import pack
 
     def packed() -> View:
@@ -90,9 +91,12 @@ def command(
     out = out or PAGE
     with new_file(out, overwrite=overwrite) as unfinished:
         view = packed()
-        unfinished.write_text(view.page, encoding="utf-8")
+        try:
+            unfinished.write_text(view.page, encoding="utf-8")
+        except OSError as error:
+            raise DatasetError(refused(out, error)) from error
     size = out.stat().st_size / 1e6
-    click.echo(f"{out}: {view.meta['title']}, {view.meta['map']['kind']} of {view.meta['map']['of']}, {size:.1f} MB")
+    click.echo(f"{out}: {view.summary}, {size:.1f} MB")
     if _wanted(show):
         webbrowser.open(out.absolute().as_uri())
 
@@ -107,7 +111,7 @@ def _serve(packed: Callable[[], View], save: Path | None, port: int, show: bool 
         view = packed()
         labels = None if save is None else Labels(save, view.items)
         server.show(view, labels)
-        click.echo(f"{server.address} shows {view.meta['title']}; Ctrl-C ends it")
+        click.echo(f"{server.address} shows {view.summary}; Ctrl-C ends it")
         if _wanted(show):  # a browser without windows ends only when its user does
             threading.Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
         try:

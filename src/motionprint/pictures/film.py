@@ -62,7 +62,7 @@ def motion_film(sequence: SkeletonSequence, path: str | Path) -> None:
         raise SettingsError(f"{path}: expected a film's name to end in one of {', '.join(FILMS)}")
     if sequence.duration > LONGEST[ending]:
         raise SettingsError(
-            f"{path}: expected at most {LONGEST[ending]:g} s for a film in {ending[1:].upper()}, found "
+            f"{sequence.name}: expected at most {LONGEST[ending]:g} s for a film in {ending[1:].upper()}, found "
             f"{sequence.duration:.1f} s: --from and --to (start=, end=) choose a part"
         )
     if ending == ".gif":
@@ -105,7 +105,7 @@ def _write_mp4(frames: Iterator[Image], path: str | Path, fps: float) -> None:
         imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
         raise SettingsError(
-            f"{path}: expected the package imageio-ffmpeg to write MP4 with, found none: "
+            "picture: expected the package imageio-ffmpeg to write MP4 with, found none: "
             "pip install 'motionprint[video]', or write a .gif"
         ) from error
     first = next(frames)

@@ -92,6 +92,8 @@ def plot(
     """
     what = _what(Path(source))
     kind = _kind(what, kind, source, Path(out), dataset is not None, names, start is not None or end is not None)
+    if joints and kind != "trajectories":
+        raise SettingsError(f"{source}: expected trajectories with --joints, found {kind or what}")
     if what == "rows":
         return _plot_rows(source, out, kind, task, title, overwrite)
     if what == "motion":
@@ -207,9 +209,10 @@ def _read(source: Path, names: Sequence[str], reading: ReadSettings) -> Iterator
 
 def _part(sequence: SkeletonSequence, start: float | None, end: float | None) -> SkeletonSequence:
     """The frames from ``start`` to before ``end``, in seconds."""
-    first = 0 if start is None else round(start * sequence.fps)
-    last = len(sequence) if end is None else min(round(end * sequence.fps), len(sequence))
-    if not 0 <= first < last:
+    whole = len(sequence) / sequence.fps
+    begin, stop = start or 0.0, whole if end is None else min(end, whole)
+    first, last = (round(begin * sequence.fps), round(stop * sequence.fps)) if 0 <= begin < stop else (0, 0)  # no NaN
+    if first >= last:
         raise SettingsError(
             f"{sequence.name}: expected --from before --to within its {sequence.duration:.2f} s, found "
             f"{'the beginning' if start is None else f'{start:g} s'} to {'the end' if end is None else f'{end:g} s'}"

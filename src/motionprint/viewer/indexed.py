@@ -15,7 +15,7 @@ from motionprint.readers import read_all, read_from
 from motionprint.search import Origin, open_index
 from motionprint.sequence import SkeletonSequence
 from motionprint.store import MotionDataset, open_dataset
-from motionprint.viewer.sources import Source, counted, spread
+from motionprint.viewer.sources import Source, spread
 from motionprint.viewer.tables import Items
 
 if TYPE_CHECKING:
@@ -126,5 +126,4 @@ def of_index(folder: str | Path, limit: int) -> Source:
     )
     motions = IndexedMotions(Path(folder), rows, origins)
     of = f"prints of {Path(index.trained).name if index.trained else 'a run'} ({index.settings.features})"
-    title = f"{Path(folder).name}: {counted(len(shown), len(index), 'print')}"
-    return Source(str(folder), title, items, motions, rows, prints, of)
+    return Source(str(folder), Path(folder).name, len(index), items, motions, rows, prints, of)

@@ -46,6 +46,14 @@ class View:
     """What tells its points from each other."""
 
     @property
+    def summary(self) -> str:
+        """What is shown, in a line."""
+        shown, total, where = len(self.items), self.meta["total"], self.meta["map"]
+        count = f"{total}" if shown == total else f"{shown} of {total}"
+        plural = "" if total == 1 else "s"
+        return f"{self.meta['title']}: {count} sequence{plural}, {where['kind']} of {where['of']}"
+
+    @property
     def page(self) -> str:
         """The page, as one HTML file."""
         return build(self.meta, self.frames)
@@ -110,13 +118,14 @@ def pack(
     if kind == "run" and source.run is not None and source.dataset is not None:
         from motionprint.viewer.trained import describe_run
 
-        trained = describe_run(source.run, path, source.dataset, report)
+        trained = describe_run(source.run, source.dataset, str(path), report)
     skeletons, motion, frames = _motion(source.motions, report)
     items = source.items
     meta = {
         "format": 1,
         "kind": kind,
         "title": _title(Path(path).name, kind, source),
+        "total": source.total,
         "made_by": f"motionprint {motionprint.__version__}",
         "served": False,
         "skeletons": skeletons,
@@ -144,7 +153,7 @@ def pack(
 
 def _title(name: str, kind: Kind, source: Source) -> str:
     """Of a run or a CSV file its name too, where that is not the data set's."""
-    named = kind in ("run", "labels") and not source.title.startswith(f"{name}:")
+    named = kind in ("run", "labels") and name != source.title
     return f"{name} on {source.title}" if named else source.title
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from motionprint.training import Run
 
-__all__ = ["Kind", "Source", "column", "counted", "kind_of", "open_source", "spread"]
+__all__ = ["Kind", "Source", "column", "kind_of", "open_source", "spread"]
 
 Kind = Literal["dataset", "run", "index", "labels"]
 
@@ -37,6 +37,8 @@ class Source:
     where: str
     """What messages call it."""
     title: str
+    total: int
+    """Items that there are, shown or not."""
     items: Items
     motions: Sequence[SkeletonSequence] | MotionDataset
     """(N,) the motion of each item, read when it is asked for."""
@@ -61,6 +63,8 @@ def kind_of(path: str | Path) -> Kind:
         If it is nothing that can be viewed.
     """
     place = Path(path)
+    if str(path).startswith("motionprint:"):  # a model that comes with it, or none: opening it says so
+        return "run"
     if any((place / name).exists() for name in FILES):
         return "dataset"
     if (place / "index.json").exists():
@@ -124,7 +128,7 @@ def open_source(
     if not len(dataset):
         raise DatasetError(f"{dataset.folder}: expected at least one sequence, found none")
     if loaded is not None:
-        loaded.skeleton.require_same(dataset.skeleton, str(dataset.folder))
+        loaded.require_joints(dataset)
     return _of_dataset(dataset, loaded, folder, limit, report)
 
 
@@ -140,20 +144,13 @@ def _of_dataset(
         prints, of = encode(run, shown, report=report), f"prints of {folder} (states)"
     index = shown.index
     ends = (index["length"] / index["fps"]).round(3).tolist()
-    sources = [source if isinstance(source, str) else None for source in index["source"]]
-    items = Items(shown.names, sources, index["person"].tolist(), [0.0] * len(shown), ends)
-    title = f"{dataset.name}: {counted(len(shown), len(dataset), 'sequence')}"
-    return Source(str(dataset.folder), title, items, shown, index, prints, of, run, dataset)
+    items = Items(shown.names, column(index, "source"), index["person"].tolist(), [0.0] * len(shown), ends)
+    return Source(str(dataset.folder), dataset.name, len(dataset), items, shown, index, prints, of, run, dataset)
 
 
 def spread(count: int, limit: int) -> npt.NDArray[np.int64]:
     """Numbers below ``count``, ``limit`` of them."""
     return np.linspace(0, count - 1, limit).round().astype(np.int64)
-
-
-def counted(shown: int, count: int, what: str) -> str:
-    some = f"{count}" if shown == count else f"{shown} of {count}"
-    return f"{some} {what}{'' if count == 1 else 's'}"
 
 
 def _coordinates(dataset: MotionDataset, report: Report | None) -> npt.NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,8 +38,10 @@ class Items:
         return len(self.name)
 
     def find(self, row: Mapping[str, str]) -> list[int]:
-        """The items that a line of a CSV file speaks of: by name (else file), then by person and start if several."""
+        """The items a line of a CSV file speaks of: by name (else file); if several, by source, person and start."""
         found = self._by_name.get(row["name"], []) if "name" in row else self._by_source.get(row["file"], [])
+        if len(found) > 1 and row.get("source"):
+            found = [item for item in found if self.source[item] == row["source"]]
         if len(found) > 1 and row.get("person"):
             found = [item for item in found if str(self.person[item]) == row["person"]]
         if len(found) > 1 and row.get("start"):
@@ -172,8 +175,13 @@ class Labels:
     @staticmethod
     def check(file: str | Path) -> None:
         """Refuse what `Labels` would, before there are items."""
-        if Path(file).is_dir() or not Path(file).absolute().parent.is_dir():
+        folder = Path(file).absolute().parent
+        if Path(file).is_dir() or not folder.is_dir():
             raise DatasetError(f"{file}: expected a CSV file in a folder that is there, to keep labels in")
+        try:
+            tempfile.TemporaryFile(dir=folder).close()  # as each change makes one beside it
+        except OSError as error:
+            raise DatasetError(refused(file, error)) from error
         _labels_in(Path(file))
 
     def given(self) -> dict[int, str]:

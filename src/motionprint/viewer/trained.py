@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,7 +47,7 @@ def find_dataset(folder: str | Path, config: Mapping[str, Any]) -> MotionDataset
     for word in _words(config.get("command")):
         for base in (Path(), *list(Path(folder).absolute().parents)[:3]):
             place = base / word
-            if not (place / "index.parquet").is_file():
+            if not os.path.isfile(place / "index.parquet"):  # false as well of what no file can be called
                 continue
             dataset = open_dataset(place)
             if fitted <= set(dataset.sha256):
@@ -66,11 +67,12 @@ def _words(command: Any) -> list[str]:
     return [word for word in words if not word.startswith("-") and "\0" not in word]
 
 
-def describe_run(run: Run, folder: str | Path, dataset: MotionDataset, report: Report | None = None) -> dict[str, Any]:
-    """Losses, facts and inpainted recordings, as the page reads them (docs/viewer.md)."""
+def describe_run(run: Run, dataset: MotionDataset, name: str, report: Report | None = None) -> dict[str, Any]:
+    """Losses, facts and inpainted recordings of a run from a folder, as the page reads them (docs/viewer.md)."""
+    assert run.folder is not None
     config = run.config
     facts = {
-        "run": folder,
+        "run": name,
         "method": config["method"],
         "preset": config["preset"],
         "steps": run.steps,
@@ -82,7 +84,7 @@ def describe_run(run: Run, folder: str | Path, dataset: MotionDataset, report: R
         "model": run.model_hash[:12],
     }
     return {
-        "losses": read_losses(Path(folder)),
+        "losses": read_losses(run.folder),
         "facts": [[name, str(value)] for name, value in facts.items() if value is not None],
         "inpainted": _inpainted(run, dataset, report),
     }
@@ -96,7 +98,10 @@ def read_losses(folder: Path) -> dict[str, list[float | None]]:
         text = (folder / LOG).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise CheckpointError(f"{folder / LOG}: cannot be read: {error.strerror or error}") from error
-    header, *lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines())) or [[]]
+    try:
+        header, *lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines())) or [[]]
+    except csv.Error as error:
+        raise CheckpointError(f"{folder / LOG}: expected a CSV table: {error}") from error
     if header[:1] != ["step"]:
         raise CheckpointError(f"{folder / LOG}: expected the column step first, found {','.join(header)[:80]!r}")
     whole = [line for line in lines if len(line) == len(header) and line[0].isascii() and line[0].isdigit()]

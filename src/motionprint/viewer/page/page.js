@@ -208,6 +208,7 @@ const HUES = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", 
 const RAMP = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
 const SHAPES = ["circle", "square", "triangle", "diamond", "wedge", "plus", "cross", "star"];
 const NONE = { shape: "circle", hue: "none" };
+const LOOKS = HUES.length * SHAPES.length; // of more classes some look alike
 
 const INKS = ["card", "text", "accent", "body", "ghost", "grid", "dim", "ring", "truth", "made", "outline", "black"];
 const ink = {}; // the page's own colours, for the canvases
@@ -298,7 +299,7 @@ function readPalette() {
     const sizes = new Array(colour.values.length + 1).fill(0);
     for (const code of colour.codes) sizes[code + 1]++;
     palette = {
-      signs: [NONE, ...colour.values.map((_, code) => shapeOf(code))],
+      signs: [NONE, ...Array.from({ length: Math.min(colour.values.length, LOOKS) }, (_, code) => shapeOf(code))],
       code: (item) => colour.codes[item] + 1,
       classes: [...colour.values.keys()].map((code) => ({ name: colour.values[code], code, size: sizes[code + 1] })),
     };
@@ -307,7 +308,13 @@ function readPalette() {
   palette.name = colour ? colour.name : "";
 }
 
-const signOf = (item) => palette.signs[palette.code(item)];
+/** The number of a recording's sign; 0: of none. */
+function signNumber(item) {
+  const code = palette.code(item);
+  return code ? ((code - 1) % LOOKS) + 1 : 0;
+}
+
+const signOf = (item) => palette.signs[signNumber(item)];
 
 function setColour(number) {
   state.colour = number;
@@ -326,7 +333,7 @@ const map = {
   canvas: null, width: 0, height: 0, // of the canvas, in pixels of the page
   ratio: 1, // pixels of the screen for one of the page
   bounds: null, fit: 1, // what the points span, and pixels for a unit where all are seen
-  order: new Int32Array(), lit: new Uint8Array(), codes: new Uint16Array(), // of the points: see arrangePoints
+  order: new Int32Array(), lit: new Uint8Array(), codes: new Uint8Array(), // of the points: see arrangePoints
 };
 
 function measureMap() {
@@ -386,7 +393,7 @@ function arrangePoints() {
     (inside ? lit : dimmed).push(item);
   }
   map.order = Int32Array.from([...dimmed, ...lit]);
-  map.codes = Uint16Array.from({ length: count }, (_, item) => palette.code(item));
+  map.codes = Uint8Array.from({ length: count }, (_, item) => signNumber(item));
   draw("map");
 }
 
@@ -1214,6 +1221,8 @@ function fillList(list, rows) {
   list.replaceChildren(...made);
 }
 
+const LISTED = 100; // of a list or a legend at most
+
 // ---- panels: legend, finding ----------------------------------------------------------------------------------------
 
 function showLegend() {
@@ -1232,7 +1241,8 @@ function showLegend() {
     $("legend").replaceChildren(low, bar, high);
     return;
   }
-  const chips = palette.classes.map(({ name, code, size }) => {
+  const shown = palette.classes.slice(0, LISTED), more = palette.classes.length - shown.length;
+  const chips = shown.map(({ name, code, size }) => {
     const chip = make("button", { type: "button" }, signPicture(shapeOf(code)), name, word(String(size), "count"));
     chip.title = "Show this class, dim others";
     chip.addEventListener("click", () => {
@@ -1243,6 +1253,7 @@ function showLegend() {
     chip.dataset.code = String(code);
     return chip;
   });
+  if (more) chips.push(word(`${plural(more, "other")}: look for them by name`, "count"));
   $("legend").replaceChildren(...chips);
   markLegend();
 }
@@ -1274,7 +1285,6 @@ function setFilter(text) {
   showFound();
 }
 
-const LISTED = 100;
 function showFound() {
   const found = [];
   if (state.words.length || !meta.map) for (let item = 0; item < count; item++) if (matches(item)) found.push(item);
@@ -1650,7 +1660,8 @@ function fail(error) {
 function showHead() {
   document.title = meta.title ? `${meta.title} – motionprint` : "motionprint";
   $("title").textContent = meta.title || "motionprint";
-  const recordings = count ? plural(count, "recording") : "";
+  const total = meta.total ?? count, some = count < total ? `${count.toLocaleString("en")} of ` : "";
+  const recordings = count ? some + plural(total, "recording") : "";
   const facts = [recordings, meta.map ? `${meta.map.kind} of ${meta.map.of}` : "", meta.made_by];
   $("facts").textContent = facts.filter(Boolean).join(" · ");
 }
