@@ -79,8 +79,9 @@ class _Meant:
         self.names = dataset.names
         self.known = frozenset(self.names)
         self.by_source: dict[str, list[int]] = {}
-        for number, source in enumerate(dataset.index["source"]):
-            self.by_source.setdefault(str(source), []).append(number)
+        for number, source in enumerate(dataset.sources):
+            if source is not None:
+                self.by_source.setdefault(source, []).append(number)
 
     def __call__(self, row: Row) -> Iterator[str]:
         name, file = row.cells.get("name"), row.cells.get("file")

@@ -50,6 +50,8 @@ class Indexed:
     """Prints that were added."""
     removed: int = 0
     """Prints that were removed, or replaced by those added."""
+    mapped: int = 0
+    """Recordings of other rigs that were brought onto the run's skeleton."""
     counts: RecipeCounts = field(default_factory=RecipeCounts)
     """What the recipe did to what was added."""
 
@@ -154,7 +156,7 @@ def add_sources(
         raise DatasetError("no source given: expected at least one recording, found none")
     settings = before.manifest.settings
     following = Next(folder, before)
-    recordings, counts = 0, RecipeCounts()
+    recordings, mapped, counts = 0, 0, RecipeCounts()
     for source in sources:
         with _emptied(folder / ADDING) as adding:
             prints = adding / "prints.parquet"
@@ -171,10 +173,11 @@ def add_sources(
                 report=report,
             )
             following.add(_origin(source, reading), prints, report)
-        recordings += done.recordings
+        recordings, mapped = recordings + done.recordings, mapped + done.mapped
         counts.add(done.counts)
     manifest = following.publish()
-    return Indexed(folder, manifest.prints, manifest.size, recordings, following.added, following.removed, counts)
+    changed = (recordings, following.added, following.removed, mapped)
+    return Indexed(folder, manifest.prints, manifest.size, *changed, counts)
 
 
 @contextlib.contextmanager

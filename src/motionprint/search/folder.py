@@ -289,6 +289,8 @@ def publish(folder: Path, manifest: Manifest, table: Any, graph: Any) -> Manifes
             (folder / name).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise DatasetError(refused(folder, error)) from error
+        if isinstance(error, RuntimeError):  # of usearch, which does not say what the system said
+            raise DatasetError(f"{folder}: cannot be written: {error}; is there room?") from error
         raise
     for file in (*folder.glob("prints-*.usearch"), *folder.glob("table-*.parquet")):
         if file.name not in written:
