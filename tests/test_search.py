@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -387,7 +388,10 @@ def test_a_folder_that_is_no_index_is_refused(here: Path) -> None:
             r"index.json: expected the manifest of an index: a window and a stride above 0 s, found '1'$",
         ),
         (lambda table: json.dumps({**table, "prints": 5}), r"table-00000001.parquet: expected 5 rows with ascending k"),
-        (lambda table: json.dumps({**table, "size": 5}), r"usearch: expected 6 prints of 5 values, found 6 of "),
+        (
+            lambda table: json.dumps({**table, "size": 5}),
+            r"usearch: expected the prints of an index: 6 of 5 values, found 6 of ",
+        ),
         (
             lambda table: json.dumps({**table, "origins": []}),
             r"parquet: expected one of 0 origins in each row, found o",
@@ -402,6 +406,18 @@ def test_a_damaged_manifest_is_refused(
     file = Path("index/index.json")
     file.write_text(change(json.loads(file.read_text(encoding="utf-8"))), encoding="utf-8")
     with pytest.raises(DatasetError, match=message):
+        open_index("index")
+
+
+@pytest.mark.parametrize("content", [b"", b"prints" * 100])
+def test_what_is_no_graph_is_refused_though_its_checksum_is_right(here: Path, run: Run, content: bytes) -> None:
+    build_index(run, ["takes/wave"], "index")
+    manifest = json.loads(Path("index/index.json").read_text(encoding="utf-8"))
+    name = "prints-00000001.usearch"
+    Path("index", name).write_bytes(content)
+    manifest["files"][name] = [len(content), hashlib.sha256(content).hexdigest()]
+    Path("index/index.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(DatasetError, match=rf"^index/{name}: expected the prints of an index: "):
         open_index("index")
 
 

@@ -76,6 +76,7 @@ class Next:
         self.size = before.manifest.size
         self.next_key = before.manifest.next_key
         self.added = self.removed = 0
+        self._known = set(self._recordings(self.table))
 
     def remove(self, gone: npt.NDArray[np.bool_]) -> None:
         """Remove rows, and the prints under their keys."""
@@ -101,7 +102,9 @@ class Next:
             rows = rows.append_column("origin", pa.array(np.full(total, self.origins.index(origin), np.int32)))
             rows = rows.select(_schema().names).replace_schema_metadata(None)
             here = set(self._recordings(rows))
-            self.remove(np.array([each in here for each in self._recordings(self.table)], dtype=bool))
+            if here & self._known:  # else the rows need not be gone through: there may be thousands of sources
+                self.remove(np.array([each in here for each in self._recordings(self.table)], dtype=bool))
+            self._known |= here
             if self.graph is None:
                 self.size = int(file.schema_arrow.field("print").type.list_size)
                 self.graph = new_graph(self.size)

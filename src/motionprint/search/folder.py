@@ -193,14 +193,14 @@ def _open(folder: Path, manifest: Manifest, mapped: bool) -> Snapshot:
 def _open_graph(file: Path, manifest: Manifest, mapped: bool) -> Any:
     from usearch.index import Index
 
-    facts = Index.metadata(str(file)) or {}
-    if (facts.get("count_present"), facts.get("dimensions")) != (manifest.prints, manifest.size):
-        raise DatasetError(
-            f"{file}: expected {manifest.prints} prints of {manifest.size} values, "
-            f"found {facts.get('count_present')} of {facts.get('dimensions')}"
-        )
-    graph = new_graph(manifest.size)
     try:
+        facts = Index.metadata(str(file)) or {}
+        if (facts.get("count_present"), facts.get("dimensions")) != (manifest.prints, manifest.size):
+            raise ValueError(
+                f"{manifest.prints} of {manifest.size} values, "
+                f"found {facts.get('count_present')} of {facts.get('dimensions')}"
+            )
+        graph = new_graph(manifest.size)
         (graph.view if mapped else graph.load)(str(file))
     except (RuntimeError, ValueError, OSError) as error:
         raise DatasetError(f"{file}: expected the prints of an index: {error}") from error
