@@ -47,7 +47,7 @@ from motionprint.evaluation.rows import provenance
 from motionprint.evaluation.warping import warped_frames, warping_distances
 from motionprint.readers import ReadSettings
 from motionprint.search import Origin, Settings, cut, open_index
-from motionprint.search.folder import Manifest, new_graph, publish
+from motionprint.search.folder import Manifest, new_graph, open_snapshot, publish
 from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.protocols import resolve
 from motionprint.training import Run, load_run
@@ -224,7 +224,7 @@ def ask(folder: Path, dataset: MotionDataset, seconds: float, seed: int) -> dict
             start = rng.uniform(0, sequence.duration - seconds)
             queries.append(cut(sequence, start, start + seconds))
     vectors = [index.print_of(query) for query in queries]
-    graph = index._snapshot.graph
+    graph = open_snapshot(folder).graph
     times: dict[str, list[float]] = {"graph": [], "hits": [], "whole": []}
     found = []
     wide = []  # as many candidates as `search` asks for where windows overlap

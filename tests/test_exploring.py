@@ -326,6 +326,40 @@ def test_segment_fails_in_one_line(run, tmp_path: Path, capsys) -> None:
     assert status == 1 and "gone.bvh" in error and len(error.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--out", "new.csv", "--picture", "new.gif"], "new.gif: expected a picture's name to end in one of .png"),
+        (["--out", "new.csv", "--picture", "there.png"], "there.png: exists; --overwrite replaces it"),
+        (["--out", "there.csv", "--picture", "new.png"], "there.csv: exists; --overwrite replaces it"),
+        (
+            ["--out", "new.png", "--picture", "./new.png"],
+            "new.png: expected a picture apart from --out, found the same",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["cluster", "segment"])
+def test_all_that_was_asked_for_is_written_or_nothing(
+    command: str, words: list[str], told: str, run, few, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("there.csv", "there.png"):
+        Path(name).touch()
+    status, out, error = _told([command, run.folder, few, *words, "--quiet"], capsys)
+    assert (status, out) == (1, "") and error.startswith(f"motionprint: {told}") and len(error.splitlines()) == 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["there.csv", "there.png"]
+    assert not Path("there.csv").stat().st_size and not Path("there.png").stat().st_size
+
+
+@pytest.mark.parametrize("command", ["cluster", "segment"])
+def test_joints_that_the_shipped_model_does_not_know_are_refused_with_a_remedy(command: str, few, tmp_path, capsys):
+    words = [command, "motionprint:cmu-small", few, "--out", tmp_path / "out.csv", "--quiet"]
+    status, _, error = _told(words, capsys)
+    assert status == 1 and len(error.splitlines()) == 1
+    assert "expected the skeleton of 14 joints" in error and "; prepare --map-to body14 (map_to=) brings" in error
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_of_both_says_the_defaults_that_hold(capsys) -> None:
     settings = SegmentSettings()
     text = " ".join(_told(["segment", "--help"], capsys)[1].split())

@@ -424,6 +424,17 @@ def test_a_run_of_another_skeleton_is_refused(dataset: MotionDataset, few: Path)
     run = train_on(list(other), config, recipe, device="cpu")
     with pytest.raises(SkeletonMismatchError):
         label(run, dataset)
+    with pytest.raises(SkeletonMismatchError, match=r"prepare --map-to body14 \(map_to=\) brings recordings onto"):
+        label(load_run("motionprint:cmu-small"), dataset)
+
+
+def test_a_source_that_is_not_known_stays_empty(tmp_path: Path, run: Run, dataset: MotionDataset) -> None:
+    write_dataset(tmp_path / "data", [replace(each, source=None) for each in dataset])
+    found = label(run, tmp_path / "data", suggestions=1)
+    assert {each.source for each in found.proposals} == {""}
+    table = _table(tmp_path, "file,label\nNone,clap\n")
+    with pytest.raises(DatasetError, match=r"some.csv:2: expected a file of .*data, found 'None'"):
+        read_labels(table, open_dataset(tmp_path / "data"))
 
 
 def test_nothing_is_left_of_an_output_that_failed(tmp_path: Path, run: Run, dataset: MotionDataset) -> None:

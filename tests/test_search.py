@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -212,7 +213,7 @@ def test_what_is_removed_is_no_longer_found(here: Path, run: Run) -> None:
         index.remove(["no", "cleo_0"])
     assert len(open_index("index")) == 14  # nothing of it was done
     index.remove([Path(source).stem for source in expected])
-    with pytest.raises(DatasetError, match=r"^index: expected prints to search among, found an empty index$"):
+    with pytest.raises(DatasetError, match=r"^index: expected prints in the index, found none$"):
         open_index("index").search(mp.read("takes/wave/anna_0.bvh")[0])
     assert open_index("index").add(["takes/wave"]).prints == 6
     assert len(open_index("index").search(mp.read("takes/wave/anna_0.bvh")[0])) == 6
@@ -240,6 +241,14 @@ def test_an_addition_that_fails_changes_nothing(here: Path, run: Run, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("pyarrow.parquet.write_table", full)
         with pytest.raises(DatasetError, match=r"^index: cannot be written: No space left on device; make room$"):
+            index.add(["takes/march"])
+
+    def told_nothing(*_: object) -> None:
+        raise RuntimeError("Failed to serialize into stream")
+
+    with monkeypatch.context() as patch:  # what usearch makes of a full disk
+        patch.setattr("usearch.index.Index.save", told_nothing)
+        with pytest.raises(DatasetError, match=r"^index: cannot be written: Failed to serialize .*; is there room\?$"):
             index.add(["takes/march"])
     assert {path.name: path.read_bytes() for path in Path("index").iterdir() if path.is_file()} == before
 
@@ -379,7 +388,10 @@ def test_a_folder_that_is_no_index_is_refused(here: Path) -> None:
             r"index.json: expected the manifest of an index: a window and a stride above 0 s, found '1'$",
         ),
         (lambda table: json.dumps({**table, "prints": 5}), r"table-00000001.parquet: expected 5 rows with ascending k"),
-        (lambda table: json.dumps({**table, "size": 5}), r"usearch: expected 6 prints of 5 values, found 6 of "),
+        (
+            lambda table: json.dumps({**table, "size": 5}),
+            r"usearch: expected the prints of an index: 6 of 5 values, found 6 of ",
+        ),
         (
             lambda table: json.dumps({**table, "origins": []}),
             r"parquet: expected one of 0 origins in each row, found o",
@@ -394,6 +406,18 @@ def test_a_damaged_manifest_is_refused(
     file = Path("index/index.json")
     file.write_text(change(json.loads(file.read_text(encoding="utf-8"))), encoding="utf-8")
     with pytest.raises(DatasetError, match=message):
+        open_index("index")
+
+
+@pytest.mark.parametrize("content", [b"", b"prints" * 100])
+def test_what_is_no_graph_is_refused_though_its_checksum_is_right(here: Path, run: Run, content: bytes) -> None:
+    build_index(run, ["takes/wave"], "index")
+    manifest = json.loads(Path("index/index.json").read_text(encoding="utf-8"))
+    name = "prints-00000001.usearch"
+    Path("index", name).write_bytes(content)
+    manifest["files"][name] = [len(content), hashlib.sha256(content).hexdigest()]
+    Path("index/index.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(DatasetError, match=rf"^index/{name}: expected the prints of an index: "):
         open_index("index")
 
 
@@ -563,6 +587,57 @@ def test_commands_say_what_is_wrong_in_one_line(
     status, _, err = said(capsys, *(runs[0] if each == "RUN" else each for each in arguments))
     assert status == code and message in err
     assert code == 2 or err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--out", "hits.csv", "--picture", "hits.gif"], "hits.gif: expected a picture's name to end in one of .png"),
+        (["--out", "hits.csv", "--picture", "there.png"], "there.png: exists; --overwrite replaces it"),
+        (["--out", "there.csv", "--picture", "hits.png"], "there.csv: exists; --overwrite replaces it"),
+        (["--out", "hits.png", "--picture", "./hits.png"], "hits.png: expected a picture apart from --out, found the"),
+        (["--out", "hits.txt", "--picture", "hits.png"], "hits.txt: expected a name that ends in one of .csv"),
+    ],
+)
+def test_a_search_writes_all_that_was_asked_for_or_nothing(
+    here: Path, run: Run, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build_index(run, ["takes/wave"], "ix")
+    for name in ("there.png", "there.csv"):
+        Path(name).touch()
+    before = sorted(path.name for path in here.iterdir())
+    status, out, err = said(capsys, "search", "ix", "anna_0", *words)
+    assert (status, out, err.count("\n")) == (1, "", 1) and err.startswith(f"motionprint: {message}")
+    assert sorted(path.name for path in here.iterdir()) == before
+    assert not Path("there.png").stat().st_size and not Path("there.csv").stat().st_size
+
+
+def test_with_the_shipped_model_other_rigs_are_brought_and_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("index", "motionprint:cmu-small", "takes/wave", "--allow-missing", "--out", "ix")
+    status, _, err = said(capsys, *words)
+    assert status == 0 and "6 recordings of other rigs were brought onto the 14 joints of body14" in err
+    status, _, err = said(capsys, *words, "--overwrite", "--quiet")
+    assert (status, err) == (0, "")
+    settings = open_index("ix").settings
+    assert settings.map_rigs and settings.allow_missing
+
+
+def test_prints_and_rows_are_given_as_they_were_added(here: Path, run: Run, few: Path) -> None:
+    build_index(run, ["takes/wave", few], "index", window=0.5, stride=0.5)
+    embed(run, ["takes/wave", few], "prints.parquet", window=0.5, stride=0.5)
+    table, prints, _ = read_prints("prints.parquet")
+    index = open_index("index")
+    np.testing.assert_allclose(index.prints(), prints, atol=5e-4, rtol=0)  # 16 bits a value
+    rows = index.rows()
+    same = ["name", "person", "start", "end", "label", "subject"]
+    pd.testing.assert_frame_equal(rows[same], table[same], check_dtype=False)
+    some = np.array([3, 0, 7])
+    np.testing.assert_array_equal(index.prints(some), index.prints()[some])
+    assert index.rows(some)["name"].to_list() == rows["name"].iloc[some].to_list()
+    index.remove(sorted(set(rows["name"])))
+    assert len(index.rows()) == 0
+    with pytest.raises(DatasetError, match=r"^index: expected prints in the index, found none$"):
+        index.prints()
 
 
 def test_an_index_object_says_what_it_is(here: Path, run: Run) -> None:

@@ -514,6 +514,13 @@ def test_a_failure_leaves_nothing(tmp_path: Path, failure: type[BaseException]) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    out = tmp_path / "above" / f"{'long' * 60}.json"  # a name for itself, but not with what is added meanwhile
+    with pytest.raises(DatasetError, match=r"json: cannot be written: File name too long$"), new_file(out):
+        pytest.fail("the block is not to begin")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_outputs_appear_at_the_end(tmp_path: Path) -> None:
     with new_folder(tmp_path / "a" / "out") as building, new_file(tmp_path / "out.json") as path:
         (building / "inside").write_text("x")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from motionprint.cli.picture import new_picture
 from motionprint.cli.progress import progress, quiet_option
 from motionprint.cli.tables import print_table
 
@@ -64,18 +65,17 @@ def command(
     from motionprint.training import load_run
 
     opened = open_dataset(dataset)
-    with progress(quiet) as report:
-        found = find_groups(
-            load_run(run, device), opened, count=count, near=NEAR if near is None else near, seed=seed, report=report
-        )
-    if picture is not None:
-        from motionprint.pictures import motion_strips
+    near = NEAR if near is None else near
+    with new_file(out, overwrite) as table, new_picture(picture, overwrite, out) as drawing:
+        with progress(quiet) as report:
+            found = find_groups(load_run(run, device), opened, count=count, near=near, seed=seed, report=report)
+        if drawing is not None:
+            from motionprint.pictures import motion_strips
 
-        drawn = found.groups[:DRAWN]
-        texts = [f"cluster {each.number}: {each.size}\n{opened.names[each.representative]}" for each in drawn]
-        with new_file(picture, overwrite) as building:
-            motion_strips([opened[each.representative] for each in drawn], building, texts=texts)
-    write_groups(found, out, overwrite=overwrite)
+            drawn = found.groups[:DRAWN]
+            texts = [f"cluster {each.number}: {each.size}\n{opened.names[each.representative]}" for each in drawn]
+            motion_strips([opened[each.representative] for each in drawn], drawing, texts=texts)
+        write_groups(found, table)
     rows = [
         (
             str(each.number),

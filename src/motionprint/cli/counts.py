@@ -7,12 +7,26 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from motionprint.evaluation import Embedded
     from motionprint.preprocessing import RecipeCounts
+    from motionprint.search import Indexed
+    from motionprint.training import Run
 
-__all__ = ["say_counts"]
+__all__ = ["say_counts", "say_mapped"]
 
 MANY_CLIPPED = 0.05
 """The share of clipped values from which on something is probably wrong."""
+
+
+def say_mapped(done: Embedded | Indexed, run: Run) -> None:
+    """A line, on standard error, where recordings of other rigs were brought onto the run's skeleton."""
+    if done.mapped:
+        of = "" if done.mapped == done.recordings else f" of {done.recordings}"
+        click.echo(
+            f"{done.mapped}{of} recordings of other rigs were brought onto the {len(run.skeleton)} joints of "
+            f"{run.skeleton.name or 'the run'} (motionprint info FILE --skeleton --map-to shows how)",
+            err=True,
+        )
 
 
 def say_counts(counts: RecipeCounts, recordings: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from motionprint.cli.counts import say_counts
+from motionprint.cli.counts import say_counts, say_mapped
 from motionprint.cli.progress import progress, quiet_option
 from motionprint.cli.reading import reading_options
 
@@ -89,12 +89,6 @@ def command(
             report=report,
         )
     click.echo(f"{out}: {done.prints} prints of {done.size} values, of {done.recordings} recordings")
-    if done.mapped and not quiet:
-        of = "" if done.mapped == done.recordings else f" of {done.recordings}"
-        click.echo(
-            f"{done.mapped}{of} recordings of other rigs were brought onto the {len(loaded.skeleton)} joints of "
-            f"{loaded.skeleton.name or 'the run'} (motionprint info FILE --skeleton --map-to shows how)",
-            err=True,
-        )
     if not quiet:
+        say_mapped(done, loaded)
         say_counts(done.counts, done.recordings)

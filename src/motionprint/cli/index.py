@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from motionprint.cli.counts import say_counts
+from motionprint.cli.counts import say_counts, say_mapped
 from motionprint.cli.progress import progress, quiet_option
 from motionprint.cli.reading import reading_options
 
@@ -33,7 +33,11 @@ from motionprint.cli.reading import reading_options
 @click.option("--stride", type=click.FloatRange(min=0, min_open=True), help="Seconds from window to window [WINDOW].")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @reading_options
-@click.option("--map-rigs", is_flag=True, help="Bring recordings of other rigs onto the run's skeleton.")
+@click.option(
+    "--map-rigs",
+    is_flag=True,
+    help="Bring recordings of other rigs onto the run's skeleton; motionprint:cmu-small does so unasked.",
+)
 @click.option("--allow-missing", is_flag=True, help="With it: joints that a rig does not have become missing values.")
 @quiet_option
 def command(
@@ -67,8 +71,6 @@ def command(
         raise click.UsageError("--add and --overwrite exclude each other")
     if stride is not None and window is None:
         raise click.UsageError("--stride needs --window")
-    if allow_missing and not map_rigs:
-        raise click.UsageError("--allow-missing goes with --map-rigs")
     from motionprint.readers import ReadSettings
     from motionprint.search import build_index, open_index
     from motionprint.training import load_run
@@ -79,13 +81,16 @@ def command(
         return
     assert run is not None
     settings = ReadSettings(**reading)
+    loaded = load_run(run, device)
+    if allow_missing and not (map_rigs or loaded.shipped):
+        raise click.UsageError("--allow-missing goes with --map-rigs")
     with progress(quiet) as report:
         if add:
             index = open_index(out)
-            done = index.add(sources, run=load_run(run, device), reading=settings, report=report)
+            done = index.add(sources, run=loaded, reading=settings, report=report)
         else:
             done = build_index(
-                load_run(run, device),
+                loaded,
                 sources,
                 out,
                 features=features or "states",
@@ -101,4 +106,5 @@ def command(
     text = f"{done.added} prints of {done.size} values, of {done.recordings} recordings, added{replaced}"
     click.echo(f"{out}: {text}; {done.prints} in all" if add else f"{out}: {text}")
     if not quiet:
+        say_mapped(done, loaded)
         say_counts(done.counts, done.recordings)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from motionprint.cli.picture import new_picture
 from motionprint.cli.progress import quiet_option
 from motionprint.cli.reading import reading_options
 from motionprint.cli.tables import print_table
@@ -78,10 +79,11 @@ def command(
     if motion is not None:
         motion = cut(motion, start, end)
         _say_length(opened, motion, quiet)
-    if out is not None:
-        write_hits(found, out, overwrite)
-    if picture is not None and motion is not None:
-        _draw(opened, motion, found, picture, overwrite)
+    with new_picture(picture, overwrite, out) as drawing:
+        if drawing is not None and motion is not None:
+            _draw(opened, motion, found, drawing)
+        if out is not None:
+            write_hits(found, out, overwrite)
     _print(index, opened, query, found)
 
 
@@ -110,10 +112,9 @@ def _say_length(opened: MotionIndex, motion: SkeletonSequence, quiet: bool) -> N
         )
 
 
-def _draw(opened: MotionIndex, motion: SkeletonSequence, found: list[Hit], picture: Path, overwrite: bool) -> None:
+def _draw(opened: MotionIndex, motion: SkeletonSequence, found: list[Hit], picture: Path) -> None:
     """The query and the hits whose recordings are still there."""
     from motionprint.pictures import motion_strips
-    from motionprint.store.atomic import new_file
 
     sequences, texts = [motion], [f"query\n{motion.name}"]
     for rank, hit in enumerate(found[:DRAWN], start=1):
@@ -124,8 +125,7 @@ def _draw(opened: MotionIndex, motion: SkeletonSequence, found: list[Hit], pictu
             continue
         label = f"\n{hit.label}" if hit.label else ""
         texts.append(f"{rank}: {hit.name}\n{hit.start:.1f} to {hit.end:.1f} s, {hit.distance:.3f}{label}")
-    with new_file(picture, overwrite=overwrite) as unfinished:
-        motion_strips(sequences, unfinished, texts=texts)
+    motion_strips(sequences, picture, texts=texts)
 
 
 def _print(index: Path, opened: MotionIndex, query: str, found: list[Hit]) -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from motionprint.cli.picture import new_picture
 from motionprint.cli.progress import progress, quiet_option
 from motionprint.cli.reading import reading_options
 from motionprint.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from motionprint.exploring import Segment
+    from motionprint.sequence import SkeletonSequence
 
 DRAWN = 12
 """Segments that are drawn at most: the longest ones, in the order of time."""
@@ -67,17 +75,22 @@ def command(
     from motionprint.exploring import SegmentSettings, find_segments, write_segments
     from motionprint.exploring.segments import open_recordings
     from motionprint.readers import ReadSettings
+    from motionprint.store.atomic import new_file
     from motionprint.training import load_run
 
     given = {"window": window, "stride": stride, "penalty": penalty, "alike": alike}
     settings = SegmentSettings(**{key: value for key, value in given.items() if value is not None})
     recordings = open_recordings(recording, name=name, reading=ReadSettings(**reading))
-    with progress(quiet) as report:
-        found = find_segments(load_run(run, device), recordings, settings, report=report)
-    if picture is not None:
-        _draw(found.segments, recordings, picture, overwrite)
-    if out is not None:
-        write_segments(found, out, overwrite=overwrite)
+    with (
+        new_file(out, overwrite) if out is not None else nullcontext() as table,
+        new_picture(picture, overwrite, out) as drawing,
+    ):
+        with progress(quiet) as report:
+            found = find_segments(load_run(run, device), recordings, settings, report=report)
+        if drawing is not None:
+            _draw(found.segments, recordings, drawing)
+        if table is not None:
+            write_segments(found, table)
     rows = [
         (each.name, str(each.person), f"{each.start:.2f}", f"{each.end:.2f}", str(each.frames), str(each.group))
         for each in found.segments[:LISTED]
@@ -91,20 +104,19 @@ def command(
         click.echo(f"note: {short}: shorter than a window of {settings.window:g} s: one segment", err=True)
 
 
-def _draw(segments: Any, recordings: Any, picture: Path, overwrite: bool) -> None:
+def _draw(segments: Sequence[Segment], recordings: Iterable[SkeletonSequence], picture: Path) -> None:
     """The longest segments as rows of figures."""
     from dataclasses import replace
 
     from motionprint.pictures import motion_strips
-    from motionprint.store.atomic import new_file
 
     longest = sorted(sorted(range(len(segments)), key=lambda number: -segments[number].frames)[:DRAWN])
-    by_name = {(each.name, each.person): each for each in recordings}
+    drawn = {(segments[number].name, segments[number].person) for number in longest}
+    by_name = {(each.name, each.person): each for each in recordings if (each.name, each.person) in drawn}
     parts, texts = [], []
     for each in (segments[number] for number in longest):
         whole = by_name[each.name, each.person]
         first = round(each.start * whole.fps)
         parts.append(replace(whole, positions=whole.positions[first : first + each.frames]))
         texts.append(f"{each.start:.1f} to {each.end:.1f} s\ngroup {each.group}")
-    with new_file(picture, overwrite) as building:
-        motion_strips(parts, building, texts=texts)
+    motion_strips(parts, picture, texts=texts)

@@ -17,7 +17,6 @@ Where labels come from (`labels`):
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -236,25 +235,12 @@ def _rows(table: Table, known: set[str], source: str) -> dict[str, list[_Said]]:
 
 def _segment(row: Row, table: str) -> _Segment | None:
     """The segment that a row is about, None where it is about the whole recording."""
-    start, end = (_time(row, column) for column in ("start", "end"))
+    start, end = (row.seconds(column) for column in ("start", "end"))
     if start is None and end is None:
         return None
     if end is not None and end <= (start or 0.0):
         raise DatasetError(f"{row.at}: expected start before end, found {_seconds(start or 0.0)} and {_seconds(end)}")
     return _Segment(start, end, table, row.line)
-
-
-def _time(row: Row, column: str) -> float | None:
-    text = row.cells.get(column)
-    if text is None:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds <= 1e9:
-        raise DatasetError(f"{row.at}: expected {column} in seconds, found {text!r}")
-    return seconds
 
 
 def _seconds(time: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,19 @@ class Row:
     line: int
     cells: dict[str, str | None]
     """Column -> text without blanks around it, None where there is none."""
+
+    def seconds(self, column: str) -> float | None:
+        """A time in a recording, None where there is none; DatasetError where the text is no number from 0 to 1e9."""
+        text = self.cells.get(column)
+        if text is None:
+            return None
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds <= 1e9:
+            raise DatasetError(f"{self.at}: expected {column} in seconds, found {text!r}")
+        return seconds
 
 
 def read_table(source: Source, table: str, expected: str) -> Table:

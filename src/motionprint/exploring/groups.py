@@ -124,7 +124,7 @@ def find_groups(
         raise DatasetError(f"{opened.folder}: expected at least one recording, found none")
     if count is not None and not 1 <= count <= len(opened):
         raise SettingsError(f"{opened.folder}: expected 1 to {len(opened)} groups (its recordings), found {count}")
-    run.skeleton.require_same(opened.skeleton, str(opened.folder))
+    run.require_joints(opened)
     prints = encode(run, opened, report=report)
     require_finite(prints, "recordings'")
     vectors = unit_vectors(prints.astype(np.float64))  # (N, R)
@@ -136,7 +136,7 @@ def find_groups(
     nearest = np.array([each.representative for each in groups], np.intp)[group]
     return Groups(
         names=tuple(opened.names),
-        sources=tuple(opened.index["source"].astype(object).where(opened.index["source"].notna(), None)),
+        sources=tuple(opened.sources),
         labels=tuple(opened.labels),
         group=group,
         distance=np.linalg.norm(vectors - vectors[nearest], axis=1),

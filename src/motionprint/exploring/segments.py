@@ -149,7 +149,7 @@ def find_segments(
     groups = Alike(settings.alike)
     count = 0
     for count, sequence in enumerate(recordings, start=1):  # noqa: B007  (the number of recordings is wanted)
-        run.skeleton.require_same(sequence.skeleton, sequence.name or "sequence")
+        run.require_joints(sequence)
         ranges = recorded_ranges(sequence, windows(len(sequence), sequence.fps, settings.window, settings.stride))
         if sequence.duration < settings.window:
             short.append(sequence.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,8 +78,9 @@ class _Meant:
         self.names = dataset.names
         self.known = frozenset(self.names)
         self.by_source: dict[str, list[int]] = {}
-        for number, source in enumerate(dataset.index["source"]):
-            self.by_source.setdefault(str(source), []).append(number)
+        for number, source in enumerate(dataset.sources):
+            if source is not None:
+                self.by_source.setdefault(source, []).append(number)
 
     def __call__(self, row: Row) -> Iterator[str]:
         name, file = row.cells.get("name"), row.cells.get("file")
@@ -94,7 +94,7 @@ class _Meant:
         numbers = self.by_source.get(file.replace("\\", "/").removeprefix("./"), [])
         if not numbers:
             raise DatasetError(f"{row.at}: expected a file of {self.dataset.folder}, found {file!r}")
-        times = {column: _seconds(row, column) for column in ("start", "end") if column in self.dataset.index}
+        times = {column: row.seconds(column) for column in ("start", "end") if column in self.dataset.index}
         chosen = [number for number in numbers if all(self._fits(number, *time) for time in times.items())]
         if not chosen:
             raise DatasetError(
@@ -107,19 +107,6 @@ class _Meant:
         """Whether a segment of the data set begins or ends at a time; a row without one is about all of them."""
         there = self.dataset.index[column].iloc[number]
         return time is None or (there == there and there is not None and abs(float(there) - time) <= _TIME)
-
-
-def _seconds(row: Row, column: str) -> float | None:
-    text = row.cells.get(column)
-    if text is None:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not math.isfinite(seconds):
-        raise DatasetError(f"{row.at}: expected {column} in seconds, found {text!r}")
-    return seconds
 
 
 def check_labels(labels: Mapping[str, str], dataset: MotionDataset) -> None:

@@ -43,6 +43,7 @@ class Proposal:
 
     name: str
     source: str
+    """The file that it was read from; empty where that is not known."""
     label: str | None
     """The given label or the likeliest one; None where that is too doubtful, or nothing could be learned."""
     confidence: float | None
@@ -145,6 +146,7 @@ def label(
             )
         if len(given) == len(dataset):
             raise DatasetError(f"{where}: expected sequences without a label, found one for each of {len(dataset)}")
+        run.require_joints(dataset)
         known = np.array([classes.index(given[name]) if name in given else -1 for name in dataset.names], dtype=np.intp)
         prints = Prints.of(encode(run, dataset, features, report))
         result = _labelled(dataset, prints, known, tuple(classes), suggestions, min_confidence, seed, report)
@@ -184,7 +186,7 @@ def _labelled(
     chosen = suggest(prints, known, chances, suggestions, seed)
     places = {int(number): place for place, number in enumerate(chosen, start=1)}
     proposals = []
-    for number, (name, source) in enumerate(zip(dataset.names, dataset.index["source"], strict=True)):
+    for number, (name, source) in enumerate(zip(dataset.names, dataset.sources, strict=True)):
         told = known[number] >= 0
         best, second, likely, less = None, None, None, None
         if told:
@@ -193,7 +195,7 @@ def _labelled(
             first, next_ = np.argsort(-chances[number], kind="stable")[:2]
             likely, less, second = float(chances[number, first]), float(chances[number, next_]), classes[next_]
             best = classes[first] if likely >= min_confidence else None
-        proposals.append(Proposal(name, str(source), best, likely, bool(told), second, less, places.get(number)))
+        proposals.append(Proposal(name, source or "", best, likely, bool(told), second, less, places.get(number)))
     return Labelled(tuple(proposals), classes, divisor, checked, 0)
 
 

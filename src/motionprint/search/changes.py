@@ -50,6 +50,8 @@ class Indexed:
     """Prints that were added."""
     removed: int = 0
     """Prints that were removed, or replaced by those added."""
+    mapped: int = 0
+    """Recordings of other rigs that were brought onto the run's skeleton."""
     counts: RecipeCounts = field(default_factory=RecipeCounts)
     """What the recipe did to what was added."""
 
@@ -74,6 +76,7 @@ class Next:
         self.size = before.manifest.size
         self.next_key = before.manifest.next_key
         self.added = self.removed = 0
+        self._known = set(self._recordings(self.table))
 
     def remove(self, gone: npt.NDArray[np.bool_]) -> None:
         """Remove rows, and the prints under their keys."""
@@ -99,7 +102,9 @@ class Next:
             rows = rows.append_column("origin", pa.array(np.full(total, self.origins.index(origin), np.int32)))
             rows = rows.select(_schema().names).replace_schema_metadata(None)
             here = set(self._recordings(rows))
-            self.remove(np.array([each in here for each in self._recordings(self.table)], dtype=bool))
+            if here & self._known:  # else the rows need not be gone through: there may be thousands of sources
+                self.remove(np.array([each in here for each in self._recordings(self.table)], dtype=bool))
+            self._known |= here
             if self.graph is None:
                 self.size = int(file.schema_arrow.field("print").type.list_size)
                 self.graph = new_graph(self.size)
@@ -154,7 +159,7 @@ def add_sources(
         raise DatasetError("no source given: expected at least one recording, found none")
     settings = before.manifest.settings
     following = Next(folder, before)
-    recordings, counts = 0, RecipeCounts()
+    recordings, mapped, counts = 0, 0, RecipeCounts()
     for source in sources:
         with _emptied(folder / ADDING) as adding:
             prints = adding / "prints.parquet"
@@ -171,10 +176,11 @@ def add_sources(
                 report=report,
             )
             following.add(_origin(source, reading), prints, report)
-        recordings += done.recordings
+        recordings, mapped = recordings + done.recordings, mapped + done.mapped
         counts.add(done.counts)
     manifest = following.publish()
-    return Indexed(folder, manifest.prints, manifest.size, recordings, following.added, following.removed, counts)
+    changed = (recordings, following.added, following.removed, mapped)
+    return Indexed(folder, manifest.prints, manifest.size, *changed, counts)
 
 
 @contextlib.contextmanager

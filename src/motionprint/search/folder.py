@@ -193,14 +193,14 @@ def _open(folder: Path, manifest: Manifest, mapped: bool) -> Snapshot:
 def _open_graph(file: Path, manifest: Manifest, mapped: bool) -> Any:
     from usearch.index import Index
 
-    facts = Index.metadata(str(file)) or {}
-    if (facts.get("count_present"), facts.get("dimensions")) != (manifest.prints, manifest.size):
-        raise DatasetError(
-            f"{file}: expected {manifest.prints} prints of {manifest.size} values, "
-            f"found {facts.get('count_present')} of {facts.get('dimensions')}"
-        )
-    graph = new_graph(manifest.size)
     try:
+        facts = Index.metadata(str(file)) or {}
+        if (facts.get("count_present"), facts.get("dimensions")) != (manifest.prints, manifest.size):
+            raise ValueError(
+                f"{manifest.prints} of {manifest.size} values, "
+                f"found {facts.get('count_present')} of {facts.get('dimensions')}"
+            )
+        graph = new_graph(manifest.size)
         (graph.view if mapped else graph.load)(str(file))
     except (RuntimeError, ValueError, OSError) as error:
         raise DatasetError(f"{file}: expected the prints of an index: {error}") from error
@@ -289,6 +289,8 @@ def publish(folder: Path, manifest: Manifest, table: Any, graph: Any) -> Manifes
             (folder / name).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise DatasetError(refused(folder, error)) from error
+        if isinstance(error, RuntimeError):  # of usearch, which does not say what the system said
+            raise DatasetError(f"{folder}: cannot be written: {error}; is there room?") from error
         raise
     for file in (*folder.glob("prints-*.usearch"), *folder.glob("table-*.parquet")):
         if file.name not in written:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,16 +20,18 @@ from motionprint.errors import CheckpointError, DatasetError, SettingsError
 from motionprint.evaluation import encode
 from motionprint.evaluation.probes import require_finite
 from motionprint.progress import Report
-from motionprint.readers import DEFAULT, ReadSettings, read_all, read_from
-from motionprint.readers.source import Source, is_archive
+from motionprint.readers import DEFAULT, ReadSettings
 from motionprint.rigs import map_to
 from motionprint.search.changes import Indexed, Next, add_sources, columns
 from motionprint.search.folder import RUN, Manifest, Origin, Settings, Snapshot, open_snapshot
+from motionprint.search.recordings import Recordings
 from motionprint.sequence import SkeletonSequence
-from motionprint.store import open_dataset
 from motionprint.store.atomic import held, new_file, new_folder
 from motionprint.training import Run, load_run
 from motionprint.training.run import save_run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Hit", "Indexed", "MotionIndex", "build_index", "cut", "open_index", "write_hits"]
 
@@ -178,6 +180,32 @@ class MotionIndex:
                 f"found {run.folder or 'a run'}, model {run.model_hash[:12]}"
             )
 
+    # ---- what is in it --------------------------------------------------------------------------------------------
+
+    def rows(self, numbers: npt.NDArray[np.intp] | None = None) -> pd.DataFrame:
+        """Where prints come from, by their numbers, or all: origin (number of the source), name, source (the file below
+        it), person, start, end (seconds), label, subject."""
+        table = self._snapshot.table.drop_columns(["key"])
+        found: pd.DataFrame = (table if numbers is None else table.take(numbers)).to_pandas()
+        texts = [name for name in found if found[name].dtype == "category"]
+        return found.astype(dict.fromkeys(texts, object))
+
+    def prints(self, numbers: npt.NDArray[np.intp] | None = None) -> Prints:
+        """(n, R) prints by their numbers, or all, as they are kept: with 16 bits a value.
+
+        Raises
+        ------
+        DatasetError
+            If the index is empty.
+        """
+        self._require_prints()
+        keys = self._snapshot.keys if numbers is None else self._snapshot.keys[numbers]
+        return np.asarray(self._snapshot.graph.get(keys), np.float32)
+
+    def _require_prints(self) -> None:
+        if not len(self):
+            raise DatasetError(f"{self.folder}: expected prints in the index, found none")
+
     # ---- asking ---------------------------------------------------------------------------------------------------
 
     def search(
@@ -217,8 +245,7 @@ class MotionIndex:
         """
         if k < 1:
             raise SettingsError(f"expected at least 1 hit to look for, found {k}")
-        if not len(self):
-            raise DatasetError(f"{self.folder}: expected prints to search among, found an empty index")
+        self._require_prints()
         own: Hit | None = None
         if isinstance(query, str):
             own = self._named(query, person)
@@ -311,19 +338,7 @@ class MotionIndex:
         DatasetError
             If the source, or the recording in it, is gone.
         """
-        origin = self.origins[hit.origin]
-        where = origin.place(hit.file, given=False)
-        if not _there(origin, hit.file):
-            raise DatasetError(f"{where}: expected the recording {hit.name} that was indexed, found no such file")
-        for sequence in _read_again(origin, hit):
-            if (sequence.name, sequence.person) == (hit.name, hit.person):
-                first, last = round(hit.start * sequence.fps), len(sequence)
-                if np.isfinite(hit.end):
-                    last = min(last, round(hit.end * sequence.fps))
-                if last <= first:
-                    break
-                return replace(sequence, positions=sequence.positions[first:last])
-        raise DatasetError(f"{where}: expected {hit.name} to {hit.end:g} s, as it was indexed, found another content")
+        return Recordings(self.origins).part(hit.origin, hit.file, hit.name, hit.person, hit.start, hit.end)
 
     # ---- changing -------------------------------------------------------------------------------------------------
 
@@ -453,29 +468,3 @@ def _without_overlaps(hits: Iterable[Hit], own: Hit | None) -> Iterator[Hit]:
         if all(hit.end <= start or end <= hit.start for start, end in others):
             others.append((hit.start, hit.end))
             yield hit
-
-
-# ---- recordings, read again --------------------------------------------------------------------------------------
-
-
-def _there(origin: Origin, file: str) -> bool:
-    path = Path(origin.path)
-    if origin.kind == "files":
-        if not path.exists():
-            return False
-        with Source.open(path) as source:
-            return source.stamp(file) is not None
-    above = next((each for each in path.parents if is_archive(each)), None) if not path.exists() else None
-    return path.exists() or (above is not None and above.is_file())
-
-
-def _read_again(origin: Origin, hit: Hit) -> Iterator[SkeletonSequence]:
-    if origin.kind == "dataset":
-        dataset = open_dataset(origin.path)
-        names = np.array(dataset.names, dtype=np.str_)
-        yield from dataset.subset(np.flatnonzero(names == hit.name))
-    elif origin.kind == "file":
-        yield from read_all(origin.path, origin.reading)
-    else:
-        with Source.open(origin.path) as source:
-            yield from read_from(source, hit.file, origin.reading)

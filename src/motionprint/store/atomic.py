@@ -178,7 +178,8 @@ def new_file(out: str | Path, overwrite: bool = False) -> Iterator[Path]:
     Raises
     ------
     DatasetError
-        If ``out`` exists and may not be overwritten, is a folder, or is a file of a data set or a run.
+        If ``out`` exists and may not be overwritten, is a folder, or is a file of a data set or a run, or nothing can
+        be written there.
     """
     target = Path(os.path.abspath(out))
     if target.is_dir():
@@ -187,6 +188,11 @@ def new_file(out: str | Path, overwrite: bool = False) -> Iterator[Path]:
     _refuse_part(target, out)
     with _signals(), _parents(target):
         building = _beside(target, "building")
+        try:  # before the work, not after it
+            building.touch()
+            building.unlink()
+        except OSError as error:
+            raise DatasetError(refused(out, error)) from error
         try:
             yield building
             _refuse_existing(target, out, overwrite)

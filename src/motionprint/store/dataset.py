@@ -213,6 +213,11 @@ class MotionDataset:
         return list(self._columns["subject"].to_pylist())
 
     @property
+    def sources(self) -> list[str | None]:
+        """(N,) the file that each sequence was read from, None where not known."""
+        return list(self._columns["source"].to_pylist())
+
+    @property
     def sha256(self) -> list[str]:
         """(N,) the hash of each sequence's positions: equal recordings have equal hashes."""
         return list(self._columns["sha256"].to_pylist())

@@ -20,6 +20,7 @@ import motionprint
 from motionprint.errors import CheckpointError, SettingsError, SkeletonMismatchError
 from motionprint.methods import CLASSIFIERS, METHODS, Method
 from motionprint.preprocessing import Recipe
+from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS, Skeleton
 from motionprint.store import MotionDataset
 from motionprint.store.atomic import held, new_folder, replaced
@@ -128,10 +129,11 @@ class Run:
         test = hashes[split.test]
         return np.asarray(np.isin(test, fitted) & ~np.isin(test, hashes[split.train]))
 
-    def require_joints(self, dataset: MotionDataset) -> None:
-        """Raise a SkeletonMismatchError, which says what helps, unless a data set has the joints that the run knows."""
+    def require_joints(self, motion: MotionDataset | SkeletonSequence) -> None:
+        """Raise a SkeletonMismatchError, which says what helps, unless motion has the joints that the run knows."""
+        where = str(motion.folder) if isinstance(motion, MotionDataset) else motion.name or "sequence"
         try:
-            self.skeleton.require_same(dataset.skeleton, str(dataset.folder))
+            self.skeleton.require_same(motion.skeleton, where)
         except SkeletonMismatchError as error:
             if self.skeleton.name not in SKELETONS:
                 raise
