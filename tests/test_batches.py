@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_sequence
 
-from motionprint.batches import Batch, Crops, Hiding, Packing, _sent, hide_parts, pack, together
+from motionprint.batches import Batch, Crops, Hiding, Packing, _sent, hide_gaps, hide_parts, pack, together
 from motionprint.preprocessing import Frames
 
 CPU = torch.device("cpu")
@@ -508,3 +508,69 @@ def test_threads_that_ask_at_once_get_what_one_gets() -> None:
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda step: crops.batch(step, CPU), range(40)))
     assert all(_same(one, other) for one, other in zip(alone, found, strict=True))
+
+
+# ---- gaps ----------------------------------------------------------------------------------------------------------
+
+
+def _with_path(lengths: list[int]) -> Frames:
+    """Numbered sequences of D inputs in five parts and three more for the root's path."""
+    return Frames(([sequence] for sequence in _numbered(lengths, 33)), 33)
+
+
+BODY = np.concatenate([np.eye(5, dtype=bool).repeat(6, axis=1), np.zeros((5, 3), bool)], axis=1)
+"""Five parts of two joints each, and a path that is in none."""
+
+
+def _gappy(share: tuple[int, int] = (0, 1), seed: int = 1, step: int = 0) -> Batch:
+    frames = _with_path([40, 30, 64, 12, 50, 64, 33, 7])
+    settings = {"batch_size": 6, "crops": 2, "shortest": 5, "longest": 48, "hidden_parts": None}
+    crops = Crops(frames, list(BODY), seed=seed, hiding=Hiding(gaps=True), **settings)  # type: ignore[arg-type]
+    return crops.batch(step, CPU, share)
+
+
+def test_gaps_are_hidden_from_encoder_and_decoder_alike() -> None:
+    batch = _gappy()
+    assert batch.unseen is not None and torch.equal(batch.unseen, batch.hidden)
+    assert batch.hidden.any() and not batch.hidden.all()
+    joints = batch.hidden.view(-1, 11, 3)
+    assert torch.equal(joints.any(dim=2), joints.all(dim=2))  # a joint is hidden whole
+    assert not batch.seen[batch.hidden].any()
+
+
+def test_gaps_depend_on_seed_and_step_alone_and_shares_hide_what_the_whole_hides() -> None:
+    whole = _gappy(step=3)
+    assert torch.equal(whole.hidden, _gappy(step=3).hidden)
+    assert not torch.equal(_gappy(step=3, seed=2).hidden, whole.hidden)
+    for rank in range(2):
+        part = _gappy((rank, 2), step=3)
+        rows = part.packing.rows_in_whole
+        assert torch.equal(part.hidden, whole.hidden[rows]) and torch.equal(part.frames, whole.frames[rows])
+        assert part.unseen is not None and torch.equal(part.unseen, part.hidden)
+
+
+def test_gaps_have_every_form() -> None:
+    """Runs of frames and whole sequences, single joints, whole parts, everything; the path only with everything."""
+    rng = np.random.default_rng(0)
+    lengths = np.full(400, 40)
+    hidden = hide_gaps(BODY, lengths, rng).reshape(40, 400, 11, 3)[..., 0]  # of one length, rows are (T, N)
+    joints, path = hidden[..., :10], hidden[..., 10]
+    assert joints[path].all() and path.any()
+    assert path.sum(axis=0).max() < 40  # something is always shown
+    assert not joints.all(axis=(0, 2)).any()
+    never = joints.all(axis=0).sum(axis=1)  # (N,)
+    assert 0 < (never > 0).mean() < 0.5
+    once = joints[:, joints.any(axis=0).sum(axis=1) == 1]
+    assert once.shape[1] > 10  # gaps of one joint alone
+    share = joints.mean()
+    assert 0.05 < share < 0.5
+    short = np.bincount(path.sum(axis=0)[path.any(axis=0)], minlength=41)
+    assert short[1:6].sum() > short[20:31].sum() > 0  # log-uniform: short ones are more frequent
+
+
+def test_gaps_reach_a_device_as_they_are() -> None:
+    """What is sent at once is what is made here, the rows that are hidden included."""
+    expected = _gappy()
+    host = expected.hidden.numpy()
+    sent = _sent(expected.frames.numpy(), host, expected.packing, CPU, None, Hiding(each_frame=True, first_frame=True))
+    assert torch.equal(sent.hidden, expected.hidden) and torch.equal(sent.frames, expected.frames)

@@ -255,7 +255,7 @@ def test_arrays_need_a_frame_rate_and_a_skeleton(given: dict[str, Any]) -> None:
         ({"features": "G"}, "unknown features 'G': expected one of states, F, both"),
         ({"method": "magic"}, "unknown method 'magic': expected one of inpainting, .*, slow_features"),
         ({"method": "softmax"}, "unknown method 'softmax': expected one of inpainting, .*, slow_features"),
-        ({"preset": "huge"}, "unknown preset 'huge': expected one of small, paper, paper-wide"),
+        ({"preset": "huge"}, "unknown preset 'huge': expected one of small, paper, paper-wide, repair"),
         ({"alignment": "north"}, "unknown alignment 'north': expected one of none, heading, body"),
         ({"steps": -1}, "expected steps of at least 0, found -1"),
         ({"random_state": None}, "expected random_state to be an integer of at least 0, found None"),

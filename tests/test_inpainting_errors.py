@@ -379,3 +379,18 @@ def test_the_network_never_sees_what_is_hidden(trained: Run) -> None:
     np.testing.assert_array_equal(one, other)
     _, _, seen = inpainted(blind, changed, [1])
     assert np.abs(seen - one).max() > 1e-6
+
+
+def test_a_model_that_repairs_is_judged_with_prints_of_what_is_shown_alone() -> None:
+    """Enc never reads what Dec is to tell: other values under what is hidden give the same inpainted values."""
+    sequences = _recordings()
+    changes = {"encoder_units": 4, "decoder_units": 6, "steps": 1}
+    config, recipe = configure(KINECT, preset="repair", changes=changes, fps=15.0)
+    run = train_on(sequences, config, recipe, device="cpu")
+    arm = list(KINECT.body_parts[1])
+    moved = sequences[0].positions.copy()
+    moved[1:, arm] += 0.05
+    found = [inpainted(run, each, [1]) for each in (sequences[0], replace(sequences[0], positions=moved))]
+    (_, hidden, one), (_, _, other) = found
+    assert hidden[1:, arm].all() and not hidden[0].any()
+    np.testing.assert_array_equal(one[hidden], other[hidden])

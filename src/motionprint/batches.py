@@ -20,8 +20,9 @@ _CPU = torch.device("cpu")
 _POOL = 16
 """Batches whose sub-sequences are drawn together and sorted by length."""
 
-_ORDER, _HIDING, _DRAWING, _ENCODER = 0, 1, 2, 3
-"""Streams of random numbers: which sequence, which parts are hidden, which of its frames, what the encoder misses."""
+_ORDER, _HIDING, _DRAWING, _ENCODER, _GAPS = 0, 1, 2, 3, 4
+"""Streams of random numbers: which sequence, which parts are hidden, which of its frames, what the encoder misses, and
+where gaps lie."""
 
 __all__ = [
     "Batch",
@@ -30,6 +31,7 @@ __all__ = [
     "Packing",
     "Part",
     "hide_from_encoder",
+    "hide_gaps",
     "hide_parts",
     "pack",
     "together",
@@ -353,6 +355,8 @@ class Hiding(NamedTuple):
     """Whether parts are drawn anew in each frame; otherwise they are the same in all."""
     first_frame: bool = False
     """Whether the first frame is hidden too; otherwise it stays whole."""
+    gaps: bool = False
+    """Whether what is hidden are gaps (see `hide_gaps`), from encoder and decoder alike, in place of parts."""
 
 
 _Table = TypeVar("_Table", npt.NDArray[Any], Tensor)
@@ -431,6 +435,8 @@ class Crops:
         """
         drawn = self._drawn(step)
         packing = Packing(tuple(drawn.length.tolist()))
+        if self.hiding.gaps:
+            return self._batch_with_gaps(step, drawn, packing, device, share)
         rng = np.random.default_rng([self.seed, _HIDING, step])
         draws = packing.rows if self.hiding.each_frame else packing.count
         hidden = hide_parts(self.parts, draws, self.hidden_parts, rng)  # (N, D), or (rows, D)
@@ -451,6 +457,25 @@ class Crops:
         frames, known = _split(torch.from_numpy(values), _incomplete(values))
         hides = rows and torch.from_numpy(rows[0][sequence] | rows[1][:, None])
         return Batch(frames, mask, packing, known, hides, labels)
+
+    def _batch_with_gaps(
+        self, step: int, drawn: _Drawn, packing: Packing, device: torch.device, share: tuple[int, int]
+    ) -> Batch:
+        """The batch of a step of which gaps are hidden, from the encoder as from the decoder."""
+        hidden = hide_gaps(self.parts, drawn.length, np.random.default_rng([self.seed, _GAPS, step]))  # (rows, D)
+        rank, size = share
+        if size > 1:
+            packing = packing.every(rank, size)
+            hidden = hidden[packing.rows_in_whole.numpy()]
+            drawn = _Drawn(drawn.piece[rank::size], drawn.start[rank::size], drawn.length[rank::size])
+        time, sequence = packing.of_row
+        values = self.frames.rows.take(drawn.start[sequence] + time, runs=packing.count)  # (rows, D)
+        if device.type != "cpu":
+            batch = _sent(values, hidden, packing, device, None, Hiding(each_frame=True, first_frame=True))
+            return replace(batch, unseen=batch.hidden)
+        mask = torch.from_numpy(hidden)
+        frames, known = _split(torch.from_numpy(values), _incomplete(values))
+        return Batch(frames, mask, packing, known, unseen=mask)
 
     def _hidden_from_encoder(
         self, step: int, lengths: npt.NDArray[np.int64]
@@ -576,6 +601,50 @@ def hide_from_encoder(
     times = np.arange(lengths.max(initial=0))
     order = np.where(times < lengths[:, None], rng.random((len(lengths), len(times))), 2)  # what is none comes last
     return chosen.repeat(3, axis=1), _some(lengths, frames, order, rng)
+
+
+_LONGEST_GAP = 0.75
+"""The largest share of a sequence's frames that a gap takes, unless it takes all of some joints."""
+
+
+def hide_gaps(
+    parts: npt.NDArray[np.bool_], lengths: npt.NDArray[np.int64], rng: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """Which values (rows, D) of packed sequences of so many frames (N,), longest first, lie in gaps.
+
+    Each sequence has one to three gaps, and each gap one of these forms, with the chances of `_FORMS`: a joint, up to
+    half of the joints, one to four of the five body parts, or all that there is (the root's path too), for a run of
+    frames; or up to a quarter of the joints in all frames. Runs last from one frame to three quarters of the sequence,
+    log-uniformly, and lie anywhere in it. ``parts`` (P, D) says which inputs belong to each part.
+    """
+    inputs = parts.shape[1]
+    joints = np.flatnonzero(parts[:, ::3].any(axis=0))  # of which three inputs each are values
+    hidden: npt.NDArray[np.bool_]
+    hidden = np.zeros((int(lengths.max(initial=0)), len(lengths), inputs // 3), bool)  # (T, N, joints and path)
+    of_part = parts[:, ::3]
+    for number, length in enumerate(lengths.tolist()):
+        for form in rng.choice(len(_FORMS), size=rng.integers(1, 4), p=_FORMS):
+            frames = max(1, round(float((_LONGEST_GAP * length) ** rng.random())))
+            start = int(rng.integers(0, length - frames, endpoint=True))
+            if form == 0:
+                chosen = rng.choice(joints, 1)
+            elif form == 1:
+                chosen = rng.permutation(joints)[: rng.integers(1, max(1, len(joints) // 2), endpoint=True)]
+            elif form == 2:
+                which = rng.permutation(len(parts))[: rng.integers(1, len(parts))]
+                chosen = np.flatnonzero(of_part[which].any(axis=0))
+            elif form == 3:
+                chosen = np.arange(inputs // 3)
+            else:
+                chosen = rng.permutation(joints)[: rng.integers(1, max(1, len(joints) // 4), endpoint=True)]
+                start, frames = 0, length
+            hidden[start : start + frames, number, chosen] = True
+    real = np.arange(len(hidden))[:, None] < lengths[None, :]  # (T, N)
+    return np.asarray(hidden[real].repeat(3, axis=1))
+
+
+_FORMS = (0.2, 0.25, 0.25, 0.2, 0.1)
+"""The chances of a gap's forms: one joint, some joints, body parts, everything, joints that are never recorded."""
 
 
 def _some(

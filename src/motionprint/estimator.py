@@ -32,7 +32,7 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     method
         ``inpainting`` (LongT GAN, Zheng et al. 2018).
     preset
-        ``small``, ``paper`` or ``paper-wide``.
+        ``small``, ``paper``, ``paper-wide`` or ``repair``.
     steps
         Training steps; None takes the preset's.
     features
@@ -113,6 +113,7 @@ class MotionEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             changes=changes,
             defaults=defaults,
             seed=int(self.random_state),
+            fps=sequences.fps if isinstance(sequences, MotionDataset) else sequences[0].fps,
         )
         self.run_: Run = train_on(sequences, config, recipe, device=self.device)
         return self

@@ -32,6 +32,7 @@ COMMANDS = {
     "segment": "Cut a long recording where the movement changes.",
     "index": "Make an index of recordings, to search by motion.",
     "search": "Find what is most like a motion in an index.",
+    "repair": "Fill what a motion file lacks, by a model that was trained to.",
     "evaluate": "Measure prints on a protocol, beside raw coordinates and an untrained encoder.",
     "label": "Label the rest of a data set from a few labels, and say which to add.",
     "plot": "Draw motion, a run or results: stick figures, films, curves.",

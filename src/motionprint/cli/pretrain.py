@@ -30,7 +30,9 @@ def _methods() -> list[str]:
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @click.option("--resume", is_flag=True, help="Continue the run in OUT from its last checkpoint.")
 @click.option("--method", default="inpainting", show_default=True, callback=one_of(_methods), help="What is trained.")
-@click.option("--preset", default="small", show_default=True, help="Sizes and budget: small, paper, paper-wide.")
+@click.option(
+    "--preset", default="small", show_default=True, help="Sizes and budget: small, paper, paper-wide; repair."
+)
 @click.option("--steps", type=click.IntRange(min=1), help="Batches to train on, in place of the preset's.")
 @click.option("--epochs", type=click.IntRange(min=1), help="The same, in passes over the recordings.")
 @click.option("--protocol", help="Train on this protocol's training recordings only. Without it: on everything.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -107,6 +108,8 @@ def inpainted(
     frames, scale = run.recipe.prepare(sequence)
     mask = np.asarray(method.hidden_inputs[list(hidden_parts)].any(axis=0))  # (D,)
     batch, _ = pack([frames], mask[None], run.device)
+    if method.hiding.gaps:
+        batch = replace(batch, unseen=batch.hidden)
     with torch.no_grad():
         found = method.inpaint(batch, method.encode(batch.seen, batch.packing)["F"]).cpu().numpy()
     joints = len(run.skeleton)
@@ -147,7 +150,8 @@ def _batches(
         # batches of equal size: a batch of one would leave `shuffled` nothing to shuffle
         for chosen in np.array_split(order, -(-len(order) // BATCH)):
             batch, placed = pack([frames[i] for i in chosen], hidden[chosen], run.device)
-            yield batch, metres[chosen[placed]]
+            # a model that repairs never sees what it is to tell, and its encoder no more than its decoder
+            yield (replace(batch, unseen=batch.hidden) if method.hiding.gaps else batch), metres[chosen[placed]]
 
 
 class _Sums:

@@ -18,7 +18,9 @@ Not to be confused with context encoders (Pathak et al. 2016), where the encoder
 sees all of x (unless ``encoder_hide_joints`` or ``encoder_hide_frames`` is set), and the print is what the decoder
 cannot know from x~ alone. ``redraw_parts``, ``hide_first_frame``, ``encoder_adversarial`` and ``decoder_sees_future``
 do what the paper argues against, so that its claims can be measured. Missing values are zero in all inputs and weigh
-nothing. Differences from the paper and from the authors' published code are numbered in docs/methods/inpainting.md.
+nothing. With ``gaps`` it learns to repair: what is hidden are gaps, from Enc too, and x^ is x where that is shown and,
+where it is not, a bridge across each gap, which Dec bends. Differences from the paper and from the authors' published
+code are numbered in docs/methods/inpainting.md.
 """
 
 from __future__ import annotations
@@ -36,10 +38,16 @@ from torch.nn import functional
 from motionprint.batches import Batch, Hiding, Packing
 from motionprint.errors import SettingsError
 from motionprint.methods.method import Method
-from motionprint.networks import Cell, Decoder, Discriminator, Encoder
+from motionprint.networks import Cell, Decoder, Discriminator, Encoder, across_gaps
 from motionprint.skeleton import Skeleton
 
 __all__ = ["Inpainting", "InpaintingSettings"]
+
+_TINY = 1e-3
+"""A distance below which gaps are as good as filled: there it counts by its square."""
+
+_FREE = 5
+"""Frames from what is shown at which a decoder that repairs is given half of its say."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,8 @@ class InpaintingSettings:
     """Whether the encoder minimises the adversarial loss too, as the decoder does."""
     decoder_sees_future: bool = False
     """Whether the decoder reads in both directions, with half of its units in each."""
+    gaps: bool = False
+    """Whether gaps are hidden, of joints and of frames, from encoder and decoder alike: what `repair` needs."""
 
     def __post_init__(self) -> None:
         for name in ("encoder_units", "decoder_units", "discriminator_units", "layers"):
@@ -106,6 +116,11 @@ class InpaintingSettings:
         for name in ("encoder_hide_joints", "encoder_hide_frames"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"expected {name} in [0, 1), found {getattr(self, name)}")
+        if self.gaps:
+            others = ("hidden_parts", "encoder_hide_joints", "encoder_hide_frames", "redraw_parts", "hide_first_frame")
+            for name in others:
+                if getattr(self, name):
+                    raise SettingsError(f"expected no {name} with gaps, found {getattr(self, name)}")
         if self.decoder_sees_future and self.decoder_units % 2:
             raise SettingsError(f"expected an even decoder_units with decoder_sees_future, found {self.decoder_units}")
 
@@ -123,6 +138,9 @@ class Inpainting(Method):
         "small": InpaintingSettings(),
         "paper": InpaintingSettings(encoder_units=400, decoder_units=800, discriminator_units=100),
         "paper-wide": InpaintingSettings(encoder_units=800, decoder_units=800, discriminator_units=100),
+        "repair": InpaintingSettings(
+            encoder_units=64, decoder_units=256, dropout=0.0, adversary="none", decoder_sees_future=True, gaps=True
+        ),
     }
 
     def __init__(self, skeleton: Skeleton, inputs: int, settings: InpaintingSettings) -> None:
@@ -133,7 +151,8 @@ class Inpainting(Method):
         # R = D: the print is read as the data of the first time step
         self.encoder = Encoder(inputs, settings.encoder_units, inputs, tanh=settings.print_tanh, **shape)  # type: ignore[arg-type]
         decoder = {**shape, "output": settings.output, "sees_future": settings.decoder_sees_future}
-        self.decoder = Decoder(inputs, settings.decoder_units, **decoder)  # type: ignore[arg-type]
+        read = inputs + inputs // 3 if settings.gaps else inputs  # of gaps, it is told for each joint where they are
+        self.decoder = Decoder(read, settings.decoder_units, outputs=inputs, **decoder)  # type: ignore[arg-type]
         self.discriminator: Discriminator | None = None
         if settings.adversary != "none":
             self.discriminator = Discriminator(inputs, settings.discriminator_units, **shape)  # type: ignore[arg-type]
@@ -153,7 +172,7 @@ class Inpainting(Method):
         """Algorithm 1 for one batch: what each network minimises."""
         prints, _ = self.encoder(batch.seen, batch.packing)  # (N, R)
         inpainted = self.inpaint(batch, prints)  # x^, (rows, D)
-        elementwise = (batch.weights * (batch.frames - inpainted).square()).sum()  # L_ele
+        elementwise = self._elementwise(batch, inpainted)  # L_ele
         if self.discriminator is None:
             return {"encoder": elementwise, "decoder": elementwise}
         from_noise = self.inpaint(batch, batch.normal(prints.shape[1]))  # x^_z, (rows, D)
@@ -168,6 +187,14 @@ class Inpainting(Method):
             "decoder": joint,
             "discriminator": discriminator,
         }
+
+    def _elementwise(self, batch: Batch, inpainted: Tensor) -> Tensor:
+        """L_ele: squares; of gaps the distances of joints, or gaps that nobody can tell would drown the short ones."""
+        if not self.settings.gaps:
+            return (batch.weights * (batch.frames - inpainted).square()).sum()
+        square = (batch.only_known(batch.frames) - batch.only_known(inpainted)).square()
+        distances = (square.view(len(square), -1, 3).sum(dim=2) + _TINY**2).sqrt() - _TINY  # (rows, D / 3)
+        return (batch.frame_weights[:, None] * distances).sum()
 
     def _adversarial(
         self, mean: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, fake_z: Tensor
@@ -185,10 +212,27 @@ class Inpainting(Method):
 
     def inpaint(self, batch: Batch, prints: Tensor) -> Tensor:
         """Dec(x~, prints): all frames (rows, D) from those with hidden values zero; without F, zeros replace it."""
-        masked = batch.only_known(batch.frames).masked_fill(batch.hidden, 0)  # x~
         condition = prints if self.settings.condition == "F" else torch.zeros_like(prints)
+        if self.settings.gaps:
+            return self._bridge(batch, condition)
+        masked = batch.only_known(batch.frames).masked_fill(batch.hidden, 0)  # x~
         inpainted: Tensor = self.decoder(condition, masked, batch.packing)
         return inpainted
+
+    def _bridge(self, batch: Batch, condition: Tensor) -> Tensor:
+        """All frames (rows, D) as they are where they are shown, and across gaps a bridge that the decoder bends.
+
+        What is missing in the recording and what is hidden are alike. Near what is shown the bridge is right, and off
+        by the square of the distance further on: so grows what the decoder may move, and no gap ends in a jump.
+        """
+        missing = batch.hidden if batch.known is None else batch.hidden | ~batch.known
+        missing = missing.view(len(missing), -1, 3).any(dim=2)  # (rows, D / 3)
+        bridge, distance = across_gaps(batch.frames, missing, batch.packing)
+        share = (1 - 1 / (1 + (distance / _FREE).square())).repeat_interleave(3, dim=1)  # (rows, D)
+        first = torch.cat([condition, condition.new_zeros(len(condition), missing.shape[1])], dim=1)
+        read = torch.cat([bridge, missing.to(bridge.dtype)], dim=1)
+        bent: Tensor = self.decoder(first, read, batch.packing)
+        return bridge + share * bent
 
     def encode(self, frames: Tensor, packing: Packing) -> Mapping[str, Tensor]:
         prints, states = self.encoder(frames, packing)
@@ -205,7 +249,8 @@ class Inpainting(Method):
 
     @property
     def hiding(self) -> Hiding:
-        return Hiding(each_frame=self.settings.redraw_parts, first_frame=self.settings.hide_first_frame)
+        settings = self.settings
+        return Hiding(each_frame=settings.redraw_parts, first_frame=settings.hide_first_frame, gaps=settings.gaps)
 
     @property
     def encoder_hides(self) -> tuple[float, float]:

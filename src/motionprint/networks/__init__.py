@@ -4,6 +4,7 @@ from motionprint.networks.decoder import Decoder
 from motionprint.networks.deep_lstm import DeepLstm
 from motionprint.networks.discriminator import Discriminator
 from motionprint.networks.encoder import Encoder
+from motionprint.networks.gaps import across_gaps
 from motionprint.networks.in_depth import InDepthLstm
 from motionprint.networks.over_time import averaged, summed
 from motionprint.networks.recurrent import Cell, RecurrentLayers
@@ -20,6 +21,7 @@ __all__ = [
     "InDepthLstm",
     "RecurrentLayers",
     "TanhLayers",
+    "across_gaps",
     "averaged",
     "bf16_instructions",
     "noisy",

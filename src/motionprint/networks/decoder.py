@@ -29,17 +29,19 @@ class Decoder(nn.Module):
         dropout: float = 0.0,
         output: Literal["linear", "recurrent"] = "linear",
         sees_future: bool = False,
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
+        outputs = inputs if outputs is None else outputs  # one that is told what is hidden reads more than it writes
         if sees_future:
             self.rnn = RecurrentLayers(inputs, hidden // 2, layers, bidirectional=True, cell=cell, dropout=dropout)
         else:
             self.rnn = RecurrentLayers(inputs, hidden, layers, bidirectional=False, cell=cell, dropout=dropout)
         self.output: nn.Module
         if output == "linear":
-            self.output = nn.Linear(hidden, inputs)
+            self.output = nn.Linear(hidden, outputs)
         else:
-            self.output = RecurrentLayers(hidden, inputs, 1, bidirectional=False, cell=cell)
+            self.output = RecurrentLayers(hidden, outputs, 1, bidirectional=False, cell=cell)
 
     def forward(self, prints: Tensor, masked: Tensor, packing: Packing) -> Tensor:
         """The inpainted frames.

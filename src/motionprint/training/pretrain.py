@@ -107,7 +107,13 @@ def pretrain(
         opened.subset(split.train),
         out,
         lambda wanted: configure(
-            opened.skeleton, method=method, preset=preset, changes=wanted, defaults=opened.defaults, seed=seed
+            opened.skeleton,
+            method=method,
+            preset=preset,
+            changes=wanted,
+            defaults=opened.defaults,
+            seed=seed,
+            fps=opened.fps,
         ),
         changes=changes,
         facts={"dataset": opened.name, "protocol": protocol, "fold": split.fold},

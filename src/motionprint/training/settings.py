@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from motionprint.errors import SettingsError
 
 __all__ = [
+    "FASTEST",
     "FREE",
     "PRECISIONS",
+    "RECIPE_PRESETS",
     "SUPERVISED_PRESETS",
     "TRAINING_PRESETS",
     "Precision",
@@ -92,8 +94,17 @@ TRAINING_PRESETS: dict[str, TrainingSettings] = {
     "small": TrainingSettings(),
     "paper": TrainingSettings(steps=3000),
     "paper-wide": TrainingSettings(steps=3000),
+    "repair": TrainingSettings(steps=6000, batch_size=32, learning_rate=1e-3, shortest=32, longest=64),
 }
 """Training settings by preset."""
+
+RECIPE_PRESETS: dict[str, dict[str, Any]] = {
+    "repair": {"max_length": None, "window_over": 64, "window": 64, "root_path": True},
+}
+"""Fields of the recipe by preset, in place of the data set's own."""
+
+FASTEST: dict[str, float] = {"repair": 60.0}
+"""Frames/s by preset: the data set's own frame rate is kept, up to this."""
 
 
 @dataclass(frozen=True)

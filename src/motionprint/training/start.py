@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
@@ -33,7 +34,9 @@ from motionprint.training.run import (
     versions,
 )
 from motionprint.training.settings import (
+    FASTEST,
     FREE,
+    RECIPE_PRESETS,
     Precision,
     SupervisionSettings,
     TrainingSettings,
@@ -73,6 +76,7 @@ def configure(
     defaults: Mapping[str, Any] | None = None,
     seed: int = 0,
     recipe: Recipe | None = None,
+    fps: float | None = None,
 ) -> tuple[dict[str, Any], Recipe]:
     """A run's configuration, and its recipe before it is fitted.
 
@@ -87,6 +91,8 @@ def configure(
         What the corpus declares for the recipe (``alignment``, ``max_length``).
     recipe
         A fitted recipe that the run is to use as it is; no field of it can be changed then.
+    fps
+        The frame rate of the recordings, for a preset that keeps it.
 
     Raises
     ------
@@ -103,7 +109,7 @@ def configure(
     if method in CLASSIFIERS:
         parts["supervision"] = known_supervision(method)
     if recipe is None:
-        parts["recipe"] = Recipe(skeleton, **(defaults or {}))
+        parts["recipe"] = Recipe(skeleton, **{**(defaults or {}), **_of_preset(preset, fps)})
     known: list[str] = []
     for part, values in parts.items():
         names = [field.name for field in fields(values) if field.name not in ("skeleton", *_FITTED)]
@@ -114,6 +120,14 @@ def configure(
     config = {"method": method, "preset": preset, "seed": seed}
     config |= {part: asdict(values) for part, values in parts.items() if part != "recipe"}
     return config, recipe or parts["recipe"]
+
+
+def _of_preset(preset: str, fps: float | None) -> dict[str, Any]:
+    """Fields of the recipe that a preset has of its own, for recordings of a frame rate; None where they differ."""
+    found = dict(RECIPE_PRESETS.get(preset, {}))
+    if preset in FASTEST:
+        found["fps"] = FASTEST[preset] / 2 if fps is None else fps / math.ceil(fps / FASTEST[preset])
+    return found
 
 
 def start(
