@@ -237,7 +237,9 @@ def main() -> None:
         rows = judge_rigs(asked.run, asked.dataset, asked.truth)
     about = provenance(shlex.join(["python", "benchmarks/archive.py", *sys.argv[1:]]))
     for row in rows:
-        print("  ".join(f"{name} {value:.3f}" if isinstance(value, float) else str(value) for name, value in row.items()))
+        print(
+            "  ".join(f"{name} {value:.3f}" if isinstance(value, float) else str(value) for name, value in row.items())
+        )
     if asked.json:
         asked.json.write_text("".join(json.dumps({**row, **about}) + "\n" for row in rows), encoding="utf-8")
 
