@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from motionprint import Skeleton
 from motionprint.cli import main
+from motionprint.corpora.synthetic import generate
+from motionprint.rigs import map_to
+from motionprint.writers import write
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
@@ -27,6 +31,24 @@ def _setup(words: list[str], folder: Path, make_takes: Callable[[Path], Path]) -
         few = sorted(folder.glob("takes/*/anna_*.bvh"))
         lines = [f"{path.relative_to(folder / 'takes').as_posix()},{path.parent.name},anna" for path in few]
         (folder / "takes" / "labels.csv").write_text("\n".join(["file,label,subject", *lines]) + "\n", encoding="utf-8")
+    if "archive" in words:
+        _write_archive(folder / "archive", folder / "mine.csv")
+
+
+def _write_archive(folder: Path, labels: Path) -> None:
+    """BVH files of two rigs, four people in each and each action once; and the labels of two people of each rig."""
+    lines = ["file,label"]
+    kinect = Skeleton.resolve("kinect20")
+    for sequence in generate():
+        person = int(str(sequence.subject)[1:])
+        if person > 8 or not sequence.name.endswith("_r1"):
+            continue
+        rig = "studio" if person <= 4 else "kinect"
+        (folder / rig).mkdir(parents=True, exist_ok=True)
+        write(map_to(sequence, kinect) if rig == "kinect" else sequence, folder / rig / f"{sequence.name}.bvh")
+        if person % 4 < 2:
+            lines.append(f"{rig}/{sequence.name}.bvh,{sequence.label}")
+    labels.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _commands(block: str) -> Iterator[list[str]]:
