@@ -32,9 +32,11 @@ docs: $(VENV)/installed-dev
 unit: $(VENV)/installed-dev
 	$(BIN)/pytest $(PYTEST)
 
-# All but those that need recordings and runs.
+# Those that need no recordings, runs or archives of one's own.
+BENCHMARKS := corrupted inference prepare readers recurrent scaling training
+
 benchmarks: $(VENV)/installed-dev
-	for file in $(filter-out %/missing.py %/noise.py %/alignments.py %/best_epoch.py %/shipped_model.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
+	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean:
 	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["inpainting_strip", "motion_strips"]
 
 _BODY, _GHOST, _TRUTH, _FOUND = "#333333", "#C8C8C8", "#0072B2", "#D55E00"
+_LETTERS = 27
+"""Letters of a row's text on one line: what fits beside the figures."""
 
 
 @styled
@@ -155,7 +158,8 @@ def motion_strips(
         ax = figure.add_axes((label / width, base, 1 - (label + 0.1) / width, height / total))
         ax.set_axis_off()
         _strip(ax, sequence, columns, (width - label - 0.1) / height)
-        figure.text(0.12 / width, base + height / total / 2, name, fontsize=8, color=TEXT, va="center", wrap=True)
+        lines = "\n".join(textwrap.fill(line, _LETTERS) for line in name.splitlines())
+        figure.text(0.12 / width, base + height / total / 2, lines, fontsize=8, color=TEXT, va="center")
     if title:
         figure.text(0.12 / width, 1 - 0.13 / total, title, fontsize=11, color="black", va="top")
     save(figure, path)
