@@ -14,9 +14,7 @@ from motionprint.cli.reading import reading_options
 
 @click.command(
     "index",
-    epilog="\b\nExample:\n  motionprint index runs/cmu data/cmu takes --out indexes/cmu --window 2 --stride 0.5\n"
-    "  motionprint index runs/cmu takes/new --out indexes/cmu --add\n"
-    "  motionprint index --out indexes/cmu --remove walk_01",
+    epilog="\b\nExample:\n  motionprint index runs/cmu data/cmu takes --out indexes/cmu --window 2 --stride 0.5",
 )
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.argument("sources", metavar="SOURCE...", nargs=-1, type=click.Path(path_type=Path))
