@@ -139,6 +139,18 @@ def test_the_hidden_lie_on_the_line_where_the_network_says_nothing() -> None:
         np.testing.assert_allclose(found[inside], truth.positions[inside], atol=3e-3)
 
 
+def test_a_short_gap_is_not_filled_beside_a_joint_that_was_never_recorded(run: Run) -> None:
+    """Known answer: a body that is carried about stiffly; the wrist is no neighbour to its hand, the elbow is."""
+    path = np.cumsum(np.random.default_rng(2).normal(0, 0.1, (60, 1, 3)), axis=0)
+    truth = replace(_walk(60), positions=(path + _walk(60).positions[:1]).astype(np.float32))
+    hand = KINECT.joint_names.index("hand_left")
+    wrist = KINECT.parents[hand]
+    damaged = _with_gaps(truth, (20, 28, [hand]), (0, 60, [wrist]))
+    done = repair(run, damaged)
+    assert done.gaps == {"beside": 1, "model": 1}
+    np.testing.assert_allclose(done.sequence.positions[:, hand], truth.positions[:, hand], atol=1e-5)
+
+
 @pytest.mark.parametrize(("fps", "frames"), [(30.0, 400), (60.0, 300), (120.0, 500), (50.0, 260), (15.0, 90)])
 def test_any_length_and_any_frame_rate(run: Run, fps: float, frames: int) -> None:
     """Longer than the network's windows of 64 frames, and at other rates than its own 30 frames/s."""
@@ -376,7 +388,7 @@ def test_the_objective_is_the_mean_distance_of_what_is_hidden(run: Run) -> None:
         found = silent.objectives(batch)
     assert found["encoder"] is found["decoder"] and set(found) == {"encoder", "decoder"}
     hidden = batch.hidden[:, ::3]
-    bridge, _ = across_gaps(batch.frames, hidden, batch.packing)
+    bridge, _ = across_gaps(batch.frames, hidden, batch.packing, _ways(KINECT, hidden.shape[1]))
     away = (bridge - batch.frames).view(len(bridge), -1, 3).norm(dim=2)
     expected = np.mean([away[batch.packing.sequence == place].sum(dim=1).mean() for place in range(3)])
     assert found["decoder"].item() == pytest.approx(expected, abs=1e-3 * hidden.sum(dim=1).float().mean().item())
