@@ -224,8 +224,9 @@ class Inpainting(Method):
     def _bridge(self, batch: Batch, condition: Tensor) -> Tensor:
         """All frames (rows, D) as they are where they are shown, and across gaps a bridge that the decoder bends.
 
-        What is missing in the recording and what is hidden are alike. Near what is shown the bridge is right, and off
-        by the square of the distance further on: so grows what the decoder may move, and no gap ends in a jump.
+        It lies beside the nearest joint that is shown throughout. What is missing in the recording and what is hidden
+        are alike. Near what is shown the bridge is right, and off by the square of the distance further on: so grows
+        what the decoder may move, and no gap ends in a jump.
         """
         missing = batch.hidden if batch.known is None else batch.hidden | ~batch.known
         missing = missing.view(len(missing), -1, 3).any(dim=2)  # (rows, D / 3)
