@@ -100,7 +100,7 @@ def test_rows_and_tables_of_a_data_set(
         assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("file", ["repair-mhad", "repair-cmu", "repair-nw_ucla"])
+@pytest.mark.parametrize("file", ["repair-mhad_dmocap", "repair-cmu", "repair-nw_ucla"])
 def test_the_page_on_repair_says_what_was_measured(repair: ModuleType, file: str) -> None:
     page = (FOLDER.parent / "docs" / "repair.md").read_text(encoding="utf-8")
     text = (FOLDER / "figures" / f"{file}.jsonl").read_text(encoding="utf-8")
