@@ -1,14 +1,14 @@
 """How far fillers of gaps are from what was recorded, by the length of the gap and by what is missing.
 
     python benchmarks/repair.py DATASET --protocol NAME [--fold 0] [--judged SUBJECT,...] [--run RUN] [--seed 0]
-                                [--fillers line,spline,beside,pca,nearest] [--json FILE]
+                                [--fillers line,spline,beside,pca,nearest] [--every 1] [--json FILE]
 
 In each test recording of the protocol one gap is made for each length (0.1 to 2 s) and each kind: one joint, one body
 part, two or three body parts, the whole body. Its place is drawn from ``--seed``, the number of the recording, the kind
 and the length alone: the same for every filler. A recording that is too short to have two recorded frames on both sides
 of the gap is left out for that length. ``pca`` and ``nearest`` are fitted on the protocol's training recordings; with
-``--run`` a run that was trained for repair fills them too (``model``, and ``auto``: short ones by a spline), and the
-protocol is that of the run.
+``--run`` a run that was trained for repair fills them too, as `motionprint repair` does with ``--gaps`` beside, model
+and auto (bones keep their lengths, which they do not with the plain fillers), and the protocol is that of the run.
 Settings are chosen on people of the training recordings: ``--protocol subjects:A,B,C --judged D,E`` fits on A to C and
 judges by D and E alone.
 
@@ -107,16 +107,16 @@ def fillers(
     for name in names:
         yield name, FILLERS[name] if name in FILLERS else FITTED[name](train)
     if run is not None:
-        for gaps in ("model", "auto"):
-            yield gaps, repairer(run, gaps, example)
+        for gaps in ("beside", "model", "auto"):
+            yield f"repair --gaps {gaps}", repairer(run, gaps, example)
 
 
-def chosen(dataset: MotionDataset, split: Split, subjects: Sequence[str]) -> MotionDataset:
-    """The test recordings, or those of them that these people move in."""
+def chosen(dataset: MotionDataset, split: Split, subjects: Sequence[str], every: int = 1) -> MotionDataset:
+    """Every so manieth of the test recordings, or of those of them that these people move in."""
     test = dataset.subset(split.test)
-    if not subjects:
-        return test
-    return test.subset(np.array([subject in subjects for subject in test.subjects]))
+    if subjects:
+        test = test.subset(np.array([subject in subjects for subject in test.subjects]))
+    return test.subset(np.arange(0, len(test), every))
 
 
 def tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -148,6 +148,7 @@ def main() -> None:
     parser.add_argument("--protocol", help="whose test recordings are judged; that of --run by default")
     parser.add_argument("--fold", type=int, default=0, help="of the protocol [%(default)s]")
     parser.add_argument("--judged", default="", help="only test recordings of these subjects, by commas")
+    parser.add_argument("--every", type=int, default=1, help="only every so manieth test recording [%(default)s]")
     parser.add_argument("--fillers", default=",".join([*FILLERS, *FITTED]), help="by commas [%(default)s]")
     parser.add_argument("--run", type=Path, help="a run that was trained for repair")
     parser.add_argument("--seed", type=int, default=0, help="of where the gaps are [%(default)s]")
@@ -156,6 +157,8 @@ def main() -> None:
     names = [name for name in arguments.fillers.split(",") if name]
     if unknown := [name for name in names if name not in {*FILLERS, *FITTED}]:
         parser.error(f"--fillers: expected some of {', '.join([*FILLERS, *FITTED])}; found {', '.join(unknown)}")
+    if arguments.every < 1:
+        parser.error(f"--every: expected at least 1, found {arguments.every}")
     run, protocol, fold = None, arguments.protocol, arguments.fold
     if arguments.run is not None:
         from motionprint.training import load_run
@@ -169,7 +172,7 @@ def main() -> None:
     dataset = open_dataset(arguments.dataset)
     split = resolve(dataset, protocol, fold)
     train = dataset.subset(split.train)
-    test = chosen(dataset, split, [each for each in arguments.judged.split(",") if each])
+    test = chosen(dataset, split, [each for each in arguments.judged.split(",") if each], arguments.every)
     if not len(test):
         parser.error(f"--judged: expected subjects among {', '.join(sorted(set(map(str, dataset.subjects))))}")
     shared = {

@@ -14,6 +14,7 @@ from motionprint.batches import Batch, pack
 from motionprint.cli import main
 from motionprint.errors import DatasetError, MotionprintError, SettingsError, SkeletonMismatchError
 from motionprint.methods import Inpainting
+from motionprint.methods.inpainting import _ways
 from motionprint.networks import across_gaps
 from motionprint.repair import Repaired, repair, repair_file
 from motionprint.repair.bones import keep_bones
@@ -136,6 +137,18 @@ def test_the_hidden_lie_on_the_line_where_the_network_says_nothing() -> None:
         found = fill(run, damaged)
         # windows that cut a gap count a thousandth
         np.testing.assert_allclose(found[inside], truth.positions[inside], atol=3e-3)
+
+
+def test_a_short_gap_is_not_filled_beside_a_joint_that_was_never_recorded(run: Run) -> None:
+    """Known answer: a body that is carried about stiffly; the wrist is no neighbour to its hand, the elbow is."""
+    path = np.cumsum(np.random.default_rng(2).normal(0, 0.1, (60, 1, 3)), axis=0)
+    truth = replace(_walk(60), positions=(path + _walk(60).positions[:1]).astype(np.float32))
+    hand = KINECT.joint_names.index("hand_left")
+    wrist = KINECT.parents[hand]
+    damaged = _with_gaps(truth, (20, 28, [hand]), (0, 60, [wrist]))
+    done = repair(run, damaged)
+    assert done.gaps == {"beside": 1, "model": 1}
+    np.testing.assert_allclose(done.sequence.positions[:, hand], truth.positions[:, hand], atol=1e-5)
 
 
 @pytest.mark.parametrize(("fps", "frames"), [(30.0, 400), (60.0, 300), (120.0, 500), (50.0, 260), (15.0, 90)])
@@ -270,6 +283,66 @@ def test_up_to_its_reach_a_bridge_is_a_cubic_hermite_spline() -> None:
         assert torch.equal(bridge[~gone[:, 0]], batch.frames[~gone[:, 0]])
 
 
+def test_a_bridge_is_drawn_beside_the_nearest_joint_that_is_known_throughout() -> None:
+    """Against a plain reference: sequence by sequence, joint by joint, the offset bridged and the neighbour added."""
+    rng = np.random.default_rng(3)
+    skeleton = Skeleton(tuple("abcdef"), (-1, 0, 1, 2, 1, 4))
+    count, frames = len(skeleton), (40, 31, 30, 12)
+    between = _ways(skeleton, count + 1)  # and a path
+    moves = [np.cumsum(rng.normal(size=(each, 3 * count + 3)), axis=0).astype(np.float32) for each in frames]
+    masks = [np.zeros((each, count + 1), bool) for each in frames]
+    masks[0][10:20, 3] = masks[0][12:15, 2] = masks[0][30:35, 5] = True
+    masks[0][18:25, 0] = True  # the root, which nothing is beside
+    masks[1][0:8, 3] = masks[1][28:, 3] = masks[1][:, 4] = masks[1][9:11, 2] = True  # edges, one never, one too near
+    masks[2][5:9] = True  # everything
+    masks[3] = rng.random(masks[3].shape) < 0.3
+    batch, order = pack(moves)
+    assert order.tolist() == [0, 1, 2, 3]
+    time, sequence = batch.packing.time, batch.packing.sequence
+    gone = torch.from_numpy(np.stack([masks[n][t] for t, n in zip(time.tolist(), sequence.tolist(), strict=True)]))
+    bridge, distance = across_gaps(batch.frames, gone, batch.packing, between)
+    own, plain_distance = across_gaps(batch.frames, gone, batch.packing)
+    assert torch.equal(distance, plain_distance)
+    chosen = []
+    for number, (move, mask) in enumerate(zip(moves, masks, strict=True)):
+        points = move.reshape(len(move), -1, 3)
+        found = bridge[sequence == number].numpy().reshape(points.shape)
+        around_root = own[sequence == number].numpy().reshape(points.shape)
+        assert found[~mask].tobytes() == points[~mask].tobytes()
+        for joint in np.flatnonzero(mask.any(axis=0)).tolist():
+            needed = np.convolve(mask[:, joint], np.ones(5), "same") > 0
+            others = [each for each in range(count) if 0 < joint < count and not mask[needed, each].any()]
+            if not others or mask[:, joint].all():
+                np.testing.assert_array_equal(found[:, joint], around_root[:, joint])
+                continue
+            near = min(others, key=lambda each: (skeleton.bones_between(joint, each), each))
+            chosen.append((number, joint, near))
+            offset, _ = pack([points[:, joint] - points[:, near]])
+            bridged, _ = across_gaps(offset.frames, torch.from_numpy(mask[:, [joint]]), offset.packing)
+            expected = bridged.numpy() + points[:, near]
+            np.testing.assert_allclose(found[mask[:, joint], joint], expected[mask[:, joint]], rtol=0, atol=1e-5)
+    # 3's parent 2 is missing with it: 1 is next; 2's parent and its child are as near, but the child is missing
+    assert chosen[:4] == [(0, 2, 1), (0, 3, 1), (0, 5, 4), (1, 2, 1)] and (1, 3, 1) in chosen
+    other = torch.where(gone.repeat_interleave(3, dim=1), torch.nan, batch.frames)
+    assert torch.equal(across_gaps(other, gone, batch.packing, between)[0], bridge)
+
+
+def test_beside_a_joint_at_rest_a_bridge_is_as_it_was() -> None:
+    """Known answer: a neighbour that stands still adds nothing; one that carries the joint along gives it exactly."""
+    skeleton = Skeleton(("root", "shoulder", "hand"), (-1, 0, 1))
+    walk = np.cumsum(np.random.default_rng(0).normal(size=(30, 3)), axis=0).astype(np.float32)
+    still = np.concatenate([np.zeros((30, 3)), np.ones((30, 3)), walk], axis=1).astype(np.float32)
+    carried = np.concatenate([np.zeros((30, 3)), walk, walk + np.array([0.25, 0, 0])], axis=1).astype(np.float32)
+    gone = np.zeros((30, 3), bool)
+    gone[7:22, 2] = True
+    for frames, expected in ((still, None), (carried, carried)):
+        batch, _ = pack([frames])
+        found, _ = across_gaps(batch.frames, torch.from_numpy(gone), batch.packing, _ways(skeleton, 3))
+        if expected is None:
+            expected = across_gaps(batch.frames, torch.from_numpy(gone), batch.packing)[0].numpy()
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 # ---- what is learned -----------------------------------------------------------------------------------------------
 
 
@@ -315,7 +388,7 @@ def test_the_objective_is_the_mean_distance_of_what_is_hidden(run: Run) -> None:
         found = silent.objectives(batch)
     assert found["encoder"] is found["decoder"] and set(found) == {"encoder", "decoder"}
     hidden = batch.hidden[:, ::3]
-    bridge, _ = across_gaps(batch.frames, hidden, batch.packing)
+    bridge, _ = across_gaps(batch.frames, hidden, batch.packing, _ways(KINECT, hidden.shape[1]))
     away = (bridge - batch.frames).view(len(bridge), -1, 3).norm(dim=2)
     expected = np.mean([away[batch.packing.sequence == place].sum(dim=1).mean() for place in range(3)])
     assert found["decoder"].item() == pytest.approx(expected, abs=1e-3 * hidden.sum(dim=1).float().mean().item())

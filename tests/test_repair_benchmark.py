@@ -82,7 +82,14 @@ def test_rows_and_tables_of_a_data_set(
     printed = capsys.readouterr().out
     for text in repair.tables(rows):
         assert text in printed
+    monkeypatch.setattr(sys, "argv", [*common[:4], "--every", "3", "--fillers", "line", "--json", "few.jsonl"])
+    repair.main()
+    few = [json.loads(text) for text in (tmp_path / "few.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {(row["n_train"], row["n_test"]) for row in few} == {(4, 2)}  # of four, the first and the last
+    printed = capsys.readouterr().out
+    assert all(text in printed for text in repair.tables(few))
     for bad, message in (
+        ([*common[1:4], "--every", "0"], "--every: expected at least 1, found 0"),
         (["data"], "expected --protocol, or the --run of one"),
         ([*common[1:4], "--judged", "s9"], "--judged: expected subjects among s0, s1, s2, s3"),
         ([*common[1:4], "--fillers", "line,magic"], "expected some of line, spline, beside, pca, nearest; found magic"),
@@ -93,7 +100,7 @@ def test_rows_and_tables_of_a_data_set(
         assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("file", ["repair-mhad", "repair-cmu", "repair-nw_ucla"])
+@pytest.mark.parametrize("file", ["repair-mhad_dmocap", "repair-cmu", "repair-nw_ucla"])
 def test_the_page_on_repair_says_what_was_measured(repair: ModuleType, file: str) -> None:
     page = (FOLDER.parent / "docs" / "repair.md").read_text(encoding="utf-8")
     text = (FOLDER / "figures" / f"{file}.jsonl").read_text(encoding="utf-8")

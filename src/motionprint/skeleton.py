@@ -109,6 +109,11 @@ class Skeleton:
             chain.append(joint)
         return chain
 
+    def bones_between(self, joint: int, other: int) -> int:
+        """How many bones the way from one joint to another has in the tree."""
+        ways = [[each, *self.ancestors(each)] for each in (joint, other)]
+        return len(set(ways[0]) ^ set(ways[1]))
+
     @classmethod
     def from_tree(cls, joint_names: Sequence[str], parents: Sequence[int], name: str = "") -> Skeleton:
         """A skeleton whose body parts, pairs, hips and spine are derived from its names and its tree."""

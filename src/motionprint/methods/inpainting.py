@@ -160,6 +160,8 @@ class Inpainting(Method):
         for part, joints in enumerate(skeleton.body_parts):
             for joint in joints:
                 self._parts[part, 3 * joint : 3 * joint + 3] = True
+        self._between: Tensor
+        self.register_buffer("_between", _ways(skeleton, inputs // 3), persistent=False)
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
@@ -222,12 +224,13 @@ class Inpainting(Method):
     def _bridge(self, batch: Batch, condition: Tensor) -> Tensor:
         """All frames (rows, D) as they are where they are shown, and across gaps a bridge that the decoder bends.
 
-        What is missing in the recording and what is hidden are alike. Near what is shown the bridge is right, and off
-        by the square of the distance further on: so grows what the decoder may move, and no gap ends in a jump.
+        It lies beside the nearest joint that is shown throughout. What is missing in the recording and what is hidden
+        are alike. Near what is shown the bridge is right, and off by the square of the distance further on: so grows
+        what the decoder may move, and no gap ends in a jump.
         """
         missing = batch.hidden if batch.known is None else batch.hidden | ~batch.known
         missing = missing.view(len(missing), -1, 3).any(dim=2)  # (rows, D / 3)
-        bridge, distance = across_gaps(batch.frames, missing, batch.packing)
+        bridge, distance = across_gaps(batch.frames, missing, batch.packing, self._between)
         share = (1 - 1 / (1 + (distance / _FREE).square())).repeat_interleave(3, dim=1)  # (rows, D)
         first = torch.cat([condition, condition.new_zeros(len(condition), missing.shape[1])], dim=1)
         read = torch.cat([bridge, missing.to(bridge.dtype)], dim=1)
@@ -259,3 +262,17 @@ class Inpainting(Method):
     @property
     def bounds(self) -> Mapping[str, float]:
         return {"discriminator": self.settings.weight_bound} if self.settings.adversary == "wasserstein" else {}
+
+
+def _ways(skeleton: Skeleton, columns: int) -> Tensor:
+    """(D / 3, D / 3) the bones between joints, of equals fewer for the first; infinite for what has no neighbours.
+
+    That is the root, around which all others are given, and its path.
+    """
+    joints = len(skeleton)
+    ways = np.full((columns, columns), np.inf, np.float32)
+    for joint in range(joints):
+        if joint != skeleton.root:
+            bones = [skeleton.bones_between(joint, other) for other in range(joints)]
+            ways[joint, :joints] = np.array(bones) + np.arange(joints) / joints
+    return torch.from_numpy(ways)

@@ -92,7 +92,7 @@ def beside(positions: Positions, skeleton: Skeleton, fps: float) -> Floats:
         around = slice(max(0, gap.start - 1), gap.end + 1)
         whole = [joint for joint in range(len(skeleton)) if not gone[around, joint].any()]
         if whole:
-            near = min(whole, key=lambda joint: _bones_between(skeleton, gap.joint, joint))
+            near = min(whole, key=lambda joint: skeleton.bones_between(gap.joint, joint))
             both = np.flatnonzero(~gone[:, gap.joint] & ~gone[:, near])
             offsets = recorded[both, gap.joint] - recorded[both, near]
             times = np.arange(gap.start, gap.end)
@@ -112,12 +112,6 @@ def _cubic(times: Floats, recorded: npt.NDArray[np.int64], points: Floats) -> Fl
     found = CubicSpline(recorded, points)(held) if len(recorded) > 1 else np.repeat(points, len(times), axis=0)
     found[times < recorded[0]], found[times > recorded[-1]] = points[0], points[-1]  # to the bit
     return np.asarray(np.clip(found, points.min(axis=0), points.max(axis=0)))
-
-
-def _bones_between(skeleton: Skeleton, joint: int, other: int) -> int:
-    """How many bones the way from one joint to another has in the tree."""
-    ways = [[each, *skeleton.ancestors(each)] for each in (joint, other)]
-    return len(set(ways[0]) ^ set(ways[1]))
 
 
 def _by_joint(

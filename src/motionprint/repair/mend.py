@@ -137,7 +137,8 @@ def _interpolated(
     for gap in gaps:
         chosen[gap.start : gap.end, gap.joint] = True
     never = np.asarray(gone.all(axis=0))  # an interpolation knows nothing of these, and is not asked
-    given = np.where(never[None, :, None], 0.0, positions)
+    given = positions.copy()
+    given[0, never] = 0  # it wants a frame of each; of one alone, none is beside a gap
     return np.where(chosen[..., None], FILLERS[way](given, sequence.skeleton, sequence.fps), positions)
 
 

@@ -65,9 +65,10 @@ def fill(run: Run, sequence: SkeletonSequence, report: Report | None = None) -> 
 
     The network reads windows of the length that it was trained with, at the frame rate that it was trained with, each
     frame in several of them; what it says counts the more, the further a frame lies from the edges of a window, and
-    next to nothing where a window cuts a gap that another one sees both edges of. It tells how far a joint
-    leaves a bridge (around the root) between the frames in which it is recorded; a recording of another frame
-    rate gets the same, read between its frames. What lies at a missing value changes nothing.
+    next to nothing where a window cuts a gap that another one sees both edges of. It tells how far a joint leaves a
+    bridge, which lies beside the nearest joint that is recorded, between the frames in which it is recorded itself; a
+    recording of another frame rate gets the same, read between its frames. What lies at a missing value changes
+    nothing.
 
     A root that is missing while other joints are recorded is placed by those near it; where nothing is recorded, the
     network tells its path too.

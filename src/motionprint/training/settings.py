@@ -94,7 +94,7 @@ TRAINING_PRESETS: dict[str, TrainingSettings] = {
     "small": TrainingSettings(),
     "paper": TrainingSettings(steps=3000),
     "paper-wide": TrainingSettings(steps=3000),
-    "repair": TrainingSettings(steps=6000, batch_size=32, learning_rate=1e-3, shortest=32, longest=64),
+    "repair": TrainingSettings(steps=4000, batch_size=32, learning_rate=1e-3, shortest=32, longest=64),
 }
 """Training settings by preset."""
 
