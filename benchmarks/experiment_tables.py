@@ -146,9 +146,7 @@ def _without_labels(rows: Sequence[Row]) -> str:
                     beside = [_published("U", method, name) if features == "F" else "" for name in (MHAD, UCLA)]
                     lines.append([f"{_title(method)}, {features}, `{preset}`", *cells, *beside])
     for features in ("F", "states"):
-        chosen = [
-            r for r in _picked(rows, method="inpainting", features=features, transductive=True) if _is_plain(r)
-        ]
+        chosen = [r for r in _picked(rows, method="inpainting", features=features, transductive=True) if _is_plain(r)]
         name = f"{_title('inpainting')}, {features}, `small`, transductive"
         lines.append([name, *(_both(_of(chosen, place)) for place in PLACES.values()), "", ""])
     for name, wanted in (

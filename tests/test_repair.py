@@ -412,6 +412,11 @@ def test_gaps_say_alone_what_is_hidden(name: str) -> None:
         configure(KINECT, preset="repair", changes={name: {"hidden_parts": 2, "redraw_parts": True}.get(name, 0.5)})
 
 
+def test_repair_is_trained_with_one_scale_for_all() -> None:
+    with pytest.raises(SettingsError, match="expected scaling 'set' with gaps, found 'sequence'"):
+        configure(KINECT, preset="repair", changes={"scaling": "sequence"})
+
+
 # ---- errors --------------------------------------------------------------------------------------------------------
 
 

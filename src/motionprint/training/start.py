@@ -117,9 +117,14 @@ def configure(
         parts[part] = replace(values, **{name: given.pop(name) for name in names if name in given})
     if given:
         raise SettingsError(f"unknown setting {next(iter(given))!r}: expected one of {', '.join(known)}")
+    chosen = recipe or parts["recipe"]
+    if getattr(parts["settings"], "gaps", False) and chosen.scaling != "set":
+        raise SettingsError(
+            f"expected scaling 'set' with gaps, found {chosen.scaling!r}: what is missing has no extent to be scaled by"
+        )
     config = {"method": method, "preset": preset, "seed": seed}
     config |= {part: asdict(values) for part, values in parts.items() if part != "recipe"}
-    return config, recipe or parts["recipe"]
+    return config, chosen
 
 
 def _of_preset(preset: str, fps: float | None) -> dict[str, Any]:
