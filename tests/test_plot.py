@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageSequence
 
+from motionprint.cli import main
 from motionprint.corpora.synthetic import _perform
 from motionprint.errors import MotionprintError, SettingsError
 from motionprint.evaluation.rows import KEYS
@@ -409,3 +410,40 @@ def test_an_existing_picture_is_kept_unless_told(takes: Path, tmp_path: Path) ->
     assert (tmp_path / "a.png").read_text() == "mine"
     plot(takes / "wave.bvh", tmp_path / "a.png", overwrite=True)
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_films_by_flag(takes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    take = str(takes / "wave.bvh")
+
+    def status(*words: str) -> int:
+        with pytest.raises(SystemExit) as stop:
+            main(["plot", take, *words, "--to", "0.3", "--quiet"])
+        return int(str(stop.value.code))
+
+    assert status("--gif") == 0  # named after the recording, here
+    assert status("--gif", "named.gif") == 0
+    assert status("--out", "out.gif", "--gif") == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"wave.gif", "named.gif", "out.gif"}
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    assert status("--gif") == 1  # it is there
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ([], "Missing option '--out'"),
+        (["--gif", "--mp4"], "one at a time"),
+        (["--gif", "a.gif", "--out", "b.gif"], "--out and --gif a.gif are two names"),
+        (["--gif", "a.mp4"], "a.mp4: expected a name that ends in .gif, as --gif says"),
+        (["--mp4", "--out", "b.png"], "b.png: expected a name that ends in .mp4, as --mp4 says"),
+    ],
+)
+def test_films_by_flag_need_one_name(
+    words: list[str], error: str, takes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(["plot", str(takes / "wave.bvh"), *words])
+    assert stop.value.code == 2 and error in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -27,9 +27,10 @@ def _kind(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    required=True,
     help="The picture to make: .png, .svg, .pdf; of motion .gif or .mp4 as well, a film in real time.",
 )
+@click.option("--gif", is_flag=False, flag_value="", metavar="[FILE]", help="Film one recording: --out FILE, a GIF.")
+@click.option("--mp4", is_flag=False, flag_value="", metavar="[FILE]", help="The same as MP4; FILE is SOURCE's name.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @click.option(
     "--kind",
@@ -51,7 +52,9 @@ def _kind(context: click.Context, parameter: click.Parameter, value: str | None)
 @quiet_option
 def command(
     source: Path,
-    out: Path,
+    out: Path | None,
+    gif: str | None,
+    mp4: str | None,
     overwrite: bool,
     kind: str | None,
     names: tuple[str, ...],
@@ -73,10 +76,11 @@ def command(
     from motionprint.pictures import plot
     from motionprint.readers import ReadSettings
 
+    target = _target(source, out, {".gif": gif, ".mp4": mp4})
     with progress(quiet) as report:
         drawn = plot(
             source,
-            out,
+            target,
             kind=kind,
             names=names,
             joints=[] if joints is None else [word.strip() for word in joints.split(",") if word.strip()],
@@ -90,4 +94,20 @@ def command(
             overwrite=overwrite,
             report=report,
         )
-    click.echo(f"{out}: {drawn}")
+    click.echo(f"{target}: {drawn}")
+
+
+def _target(source: Path, out: Path | None, films: dict[str, str | None]) -> Path:
+    """What is to be written: OUT, or the film of an ending; one that has no name is called after the source."""
+    asked = {ending: name for ending, name in films.items() if name is not None}
+    if len(asked) > 1:
+        raise click.UsageError("--gif and --mp4 are two films: ask for one at a time")
+    for ending, name in asked.items():
+        if name and out is not None:
+            raise click.UsageError(f"--out and {ending.replace('.', '--')} {name} are two names: give one")
+        out = Path(name) if name else out or Path(source.resolve().stem + ending)
+        if out.suffix.lower() != ending:
+            raise click.UsageError(f"{out}: expected a name that ends in {ending}, as {ending.replace('.', '--')} says")
+    if out is None:
+        raise click.UsageError("Missing option '--out'.")
+    return out
