@@ -293,7 +293,8 @@ def test_a_file_of_labels_that_is_none(view: View, file: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 def test_ctrl_c_ends_the_command(template: Path, folder: Path, file: Path) -> None:
     code = (
-        "import pathlib, sys\nimport motionprint.viewer.page as page\npage.FOLDER = pathlib.Path(sys.argv[1])\n"
+        "import pathlib, signal, sys\nimport motionprint.viewer.page as page\npage.FOLDER = pathlib.Path(sys.argv[1])\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what a shell starts behind it ignores Ctrl-C
         "from motionprint.cli import main\nmain(sys.argv[2:])"
     )
     words = ["view", str(folder), "--map", "pca", "--serve", "--save", str(file), "--quiet"]
@@ -313,7 +314,10 @@ def test_ctrl_c_ends_the_command(template: Path, folder: Path, file: Path) -> No
         assert json.loads(connection.getresponse().read())["saved"] == 1
         connection.close()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, err) == (0, "")
     assert out == f"{file}: 1 labelled sequence\n"
     assert file.read_text().splitlines() == [HEADER, "s1,1.txt,0,0.000,1.000,wave"]
