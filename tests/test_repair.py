@@ -268,6 +268,23 @@ def test_bones_between_recorded_joints_and_filled_ones() -> None:
     assert (keep_bones(loose, np.array([[0, 0, 1]] * 2 + [[0, 0, 0]] * 4, bool), skeleton) == loose).all()
 
 
+def test_a_bone_that_was_never_recorded_is_as_long_as_its_mirror_image() -> None:
+    """Known answer: a left hand 0.3 m from its elbow as the right one is; the elbows hang on joints without a length."""
+    names = ("root", "left_elbow", "left_hand", "right_elbow", "right_hand", "tail")
+    skeleton = Skeleton(names, (-1, 0, 1, 0, 3, 0), left_right=((1, 3), (2, 4)))
+    positions = np.random.default_rng(0).normal(size=(6, 6, 3))
+    positions[:, 4] = positions[:, 3] + [0.3, 0, 0]
+    filled = np.zeros((6, 6), bool)
+    filled[:, [2, 5]] = True
+    found = keep_bones(positions, filled, skeleton)
+    away, wanted = found[:, 2] - found[:, 1], positions[:, 2] - positions[:, 1]
+    np.testing.assert_allclose(away, 0.3 * wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-9)
+    kept = [0, 1, 3, 4, 5]  # the tail has no mirror image
+    assert (found[:, kept] == positions[:, kept]).all()
+    filled[:, 4] = True  # nobody knows either hand
+    assert (keep_bones(positions, filled, skeleton) == positions).all()
+
+
 def test_up_to_its_reach_a_bridge_is_a_cubic_hermite_spline() -> None:
     from scipy.interpolate import CubicHermiteSpline
 

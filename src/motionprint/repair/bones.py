@@ -26,7 +26,8 @@ def keep_bones(positions: Floats, filled: npt.NDArray[np.bool_], skeleton: Skele
     """Positions (T, J, 3) in which bones with a filled end are as long as they were recorded.
 
     Where two joints stay as far from each other as the ends of a bone do (`SPREAD`), a filled frame gets the length of
-    the recorded frames before and after it, on a line between them. First every filled joint is moved along its bone,
+    the recorded frames before and after it, on a line between them. A bone that no frame has gets the median length of
+    its mirror image on the other side of the body; without one it is left as it was filled. First every filled joint is moved along its bone,
     from the root outwards; where a recorded joint hangs on a filled one, all bones are then gone through again and
     again until they fit, `ROUNDS` times at most (Müller et al. 2007, "Position based dynamics"). Recorded joints do not
     move.
@@ -42,7 +43,7 @@ def keep_bones(positions: Floats, filled: npt.NDArray[np.bool_], skeleton: Skele
     bones = []
     for joint in parents_first(skeleton.parents):
         parent = skeleton.parents[joint]
-        lengths = None if parent == -1 else _lengths(positions, filled, joint, parent)
+        lengths = None if parent == -1 else _lengths(positions, filled, skeleton, joint, parent)
         if lengths is not None and (free[:, joint] | free[:, parent]).any():
             bones.append((joint, parent, lengths[frames]))
     for joint, parent, lengths in bones:
@@ -65,16 +66,34 @@ def keep_bones(positions: Floats, filled: npt.NDArray[np.bool_], skeleton: Skele
     return found
 
 
-def _lengths(positions: Floats, filled: npt.NDArray[np.bool_], joint: int, parent: int) -> Floats | None:
-    """(T,) the length of a bone in every frame, in metres; None where it is no bone, or never recorded."""
+def _lengths(
+    positions: Floats, filled: npt.NDArray[np.bool_], skeleton: Skeleton, joint: int, parent: int
+) -> Floats | None:
+    """(T,) the length of a bone in every frame, in metres; None where it is no bone, or nobody knows its length."""
+    known, lengths = _recorded(positions, filled, joint, parent)
+    if not len(known):
+        across = {one: other for pair in skeleton.left_right for one, other in (pair, pair[::-1])}
+        joint, parent = across.get(joint, joint), across.get(parent, parent)
+        if skeleton.parents[joint] != parent:
+            return None
+        _, lengths = _recorded(positions, filled, joint, parent)
+        if len(lengths):
+            known, lengths = np.zeros(1, np.intp), np.median(lengths, keepdims=True)
+    return np.asarray(np.interp(np.arange(len(positions)), known, lengths)) if len(lengths) else None
+
+
+def _recorded(
+    positions: Floats, filled: npt.NDArray[np.bool_], joint: int, parent: int
+) -> tuple[npt.NDArray[np.intp], Floats]:
+    """The frames that have both joints, and how far these are apart, in metres; no lengths where it is no bone."""
     known = np.flatnonzero(~(filled[:, joint] | filled[:, parent]))
     if not len(known):
-        return None
+        return known, np.zeros(0)
     lengths = np.linalg.norm(positions[known, joint] - positions[known, parent], axis=1)
     low, middle, high = np.quantile(lengths, [0.1, 0.5, 0.9])
     if high - low > SPREAD * middle:
-        return None
-    return np.asarray(np.interp(np.arange(len(positions)), known, lengths))
+        return known, np.zeros(0)
+    return known, np.asarray(lengths)
 
 
 def _excess(gap: Floats, lengths: Floats) -> Floats:
