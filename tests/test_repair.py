@@ -269,7 +269,7 @@ def test_bones_between_recorded_joints_and_filled_ones() -> None:
 
 
 def test_a_bone_that_was_never_recorded_is_as_long_as_its_mirror_image() -> None:
-    """Known answer: a left hand 0.3 m from its elbow as the right one is; the elbows hang on joints without a length."""
+    """Known answer: a left hand 0.3 m from its elbow, as the right one is; nothing else is a bone."""
     names = ("root", "left_elbow", "left_hand", "right_elbow", "right_hand", "tail")
     skeleton = Skeleton(names, (-1, 0, 1, 0, 3, 0), left_right=((1, 3), (2, 4)))
     positions = np.random.default_rng(0).normal(size=(6, 6, 3))
@@ -432,6 +432,18 @@ def test_gaps_say_alone_what_is_hidden(name: str) -> None:
 def test_repair_is_trained_with_one_scale_for_all() -> None:
     with pytest.raises(SettingsError, match="expected scaling 'set' with gaps, found 'sequence'"):
         configure(KINECT, preset="repair", changes={"scaling": "sequence"})
+    run = train_on([_walk(), _walk(seed=1)], *configure(KINECT, preset="repair", changes=TINY), device="cpu")
+    other = replace(run, recipe=replace(run.recipe, scaling="axes"))
+    assert _refused(other, _walk(), SettingsError) == (
+        "the run: expected the recipe to scale by the set, found scaling 'axes'"
+    )
+
+
+def test_repair_is_trained_at_one_frame_rate() -> None:
+    with pytest.raises(SettingsError, match=r"^expected max_length none with gaps, found 35: gaps are filled"):
+        configure(KINECT, changes={"gaps": True}, defaults={"max_length": 35})
+    with pytest.raises(SettingsError, match=r"^expected max_length none with gaps, found 50: "):
+        configure(KINECT, preset="repair", changes={"max_length": 50})
 
 
 # ---- errors --------------------------------------------------------------------------------------------------------
@@ -462,11 +474,16 @@ def test_every_refusal_says_what_was_found_and_expected(run: Run) -> None:
         "unknown gaps 'magic': expected one of auto, model, line, spline, beside"
     )
     assert _refused(run, whole, SettingsError, short=-1.0) == "expected short of at least 0 s, found -1"
-    for way in ("line", "spline"):
+    for way in ("line", "spline", "beside"):
         assert _refused(run, whole, DatasetError, joints=["head"], gaps=way) == (
-            f"walk9: expected head in at least one frame to draw a {way} through, found it missing in all 90; the "
+            f"walk9: expected head in at least one frame for {way} to fill it from, found it missing in all 90; the "
             "network fills it (gaps auto or model)"
         )
+    slow = replace(whole, fps=1e-4)  # at the network's 30 frames/s it would have 27 million
+    assert _refused(run, slow, DatasetError, joints=["head"]) == (
+        "walk9: expected at least 1 frame/s for a network to fill gaps, found 0.0001"
+    )
+    assert repair(run, _with_gaps(slow, (20, 22, [7])), gaps="beside").gaps == {"beside": 1}
     root = KINECT.joint_names[KINECT.root]
     assert _refused(run, whole, DatasetError, joints=[root]) == (
         f"walk9: expected the root joint {root} in at least one frame, found it missing in all 90"
@@ -510,6 +527,9 @@ def folder(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+WITHOUT_BONES = "; --skeleton (skeleton=) tells the bones between the points of a file"
+
+
 def _said(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as stop:
         main([str(each) for each in arguments])
@@ -531,7 +551,7 @@ def test_a_file_comes_back_whole_in_the_format_of_its_name(
         assert np.isfinite(found.positions).all()
         order = [found.skeleton.joint_names.index(name) for name in truth.skeleton.joint_names]
         kept = [joint for joint in range(len(truth.skeleton)) if joint not in arm]
-        exact = 0 if extension == "npz" else 1e-4  # what the format can hold
+        exact = {"bvh": 5e-5, "c3d": 1e-6}.get(extension, 0)  # what the format can hold
         np.testing.assert_allclose(found.positions[:, order][:, kept], truth.positions[:, kept], rtol=0, atol=exact)
 
 
@@ -575,10 +595,21 @@ def test_failures_are_one_line_and_leave_nothing(
         ".csv), found another"
     )
     assert (
-        failed(folder, takes, "--out", out) == f"{takes}: expected one recording, found 18: repair takes one at a time"
+        failed(folder, takes, "--out", out)
+        == f"{takes}: expected one recording, found several: repair takes one person of one recording at a time"
     )
     assert failed(tmp_path / "norun", source, "--out", out).startswith(f"{tmp_path / 'norun'}: expected a run folder")
+    assert failed("motionprint:cmu-small", source, "--out", out).startswith(
+        "motionprint:cmu-small: expected a run that was trained to repair (motionprint pretrain DATASET --preset "
+    )
     assert "expected some of left arm" in failed(folder, source, "--out", out, "--joints", "tail")
+    assert failed(folder, source, "--out", out, "--joints", "").endswith("; found ''")
+    write(mp.read(source)[0], tmp_path / "points.npz")
+    write(mp.read(source)[0], tmp_path / "points.c3d")
+    for file in ("points.npz", "points.c3d"):
+        text = failed(folder, tmp_path / file, "--out", out, "--joints", "tail")
+        assert text.endswith("found 'tail'" if file == "points.npz" else WITHOUT_BONES), text
+        (tmp_path / file).unlink()
     assert not list(tmp_path.iterdir())
     out.write_text("mine", encoding="utf-8")
     assert failed(folder, source, "--out", out) == f"{out}: exists; --overwrite replaces it"

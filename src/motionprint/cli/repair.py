@@ -69,7 +69,7 @@ def command(
             load_run(run, device),
             file,
             out,
-            joints=[name.strip() for name in joints.split(",")] if joints else (),
+            joints=() if joints is None else [name.strip() for name in joints.split(",")],
             zeros=zeros,
             gaps=gaps,
             short=short,
@@ -80,7 +80,7 @@ def command(
     if not done.gaps:
         click.echo(f"{out}: nothing was missing; written as it was read")
         return
-    by = " and ".join(f"{count} by the {way}" for way, count in done.gaps.items())
+    by = " and ".join(f"{count} by {'the ' if way == 'model' else ''}{way}" for way, count in done.gaps.items())
     click.echo(
         f"{out}: filled {done.filled.sum():,} of {done.filled.size:,} points, in {sum(done.gaps.values())} gaps: {by}"
     )

@@ -27,10 +27,10 @@ def keep_bones(positions: Floats, filled: npt.NDArray[np.bool_], skeleton: Skele
 
     Where two joints stay as far from each other as the ends of a bone do (`SPREAD`), a filled frame gets the length of
     the recorded frames before and after it, on a line between them. A bone that no frame has gets the median length of
-    its mirror image on the other side of the body; without one it is left as it was filled. First every filled joint is moved along its bone,
-    from the root outwards; where a recorded joint hangs on a filled one, all bones are then gone through again and
-    again until they fit, `ROUNDS` times at most (Müller et al. 2007, "Position based dynamics"). Recorded joints do not
-    move.
+    its mirror image on the other side of the body, and an end that was never recorded moves alone; without such an
+    image the bone is left as it was filled. First every filled joint is moved along its bone, from the root outwards;
+    where a recorded joint hangs on a filled one, all bones are then gone through again and again until they fit,
+    `ROUNDS` times at most (Müller et al. 2007, "Position based dynamics"). Recorded joints do not move.
 
     Parameters
     ----------
@@ -39,21 +39,25 @@ def keep_bones(positions: Floats, filled: npt.NDArray[np.bool_], skeleton: Skele
     """
     frames = np.flatnonzero(filled.any(axis=1))
     moved = positions[frames]
-    free = filled[frames]
+    never = np.asarray(filled.all(axis=0))
     bones = []
     for joint in parents_first(skeleton.parents):
         parent = skeleton.parents[joint]
         lengths = None if parent == -1 else _lengths(positions, filled, skeleton, joint, parent)
-        if lengths is not None and (free[:, joint] | free[:, parent]).any():
-            bones.append((joint, parent, lengths[frames]))
-    for joint, parent, lengths in bones:
-        only = free[:, joint]
+        if lengths is None:
+            continue
+        ends = filled[frames][:, [joint, parent]]  # what may move
+        if never[joint] or never[parent]:
+            ends &= never[[joint, parent]]
+        if ends.any():
+            bones.append((joint, parent, lengths[frames], ends))
+    for joint, parent, lengths, ends in bones:
+        only = ends[:, 0]
         gap = moved[only, joint] - moved[only, parent]
         moved[only, joint] -= _excess(gap, lengths[only])
     for _ in range(ROUNDS):
         worst = 0.0
-        for joint, parent, lengths in bones:
-            ends = free[:, [joint, parent]].astype(np.float64)
+        for joint, parent, lengths, ends in bones:
             share = ends / np.maximum(ends.sum(axis=1, keepdims=True), 1)  # of what is to be moved
             excess = _excess(moved[:, joint] - moved[:, parent], lengths)
             worst = max(worst, float(np.abs(excess[ends.any(axis=1)]).max(initial=0.0)))
@@ -62,7 +66,7 @@ def keep_bones(positions: Floats, filled: npt.NDArray[np.bool_], skeleton: Skele
         if worst < EXACT:
             break
     found = positions.copy()
-    found[frames] = np.where(free[..., None], moved, found[frames])
+    found[frames] = np.where(filled[frames][..., None], moved, found[frames])
     return found
 
 

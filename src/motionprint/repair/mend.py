@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from motionprint.errors import DatasetError, ReadError, SettingsError
+from motionprint.errors import DatasetError, ReadError, SettingsError, SkeletonMismatchError
 from motionprint.progress import Report
 from motionprint.readers import DEFAULT, ReadSettings, read_all
 from motionprint.repair.bones import keep_bones
@@ -17,7 +18,7 @@ from motionprint.repair.fillers import FILLERS
 from motionprint.repair.gaps import Gap, find_gaps, joint_numbers, missing
 from motionprint.repair.model import fill, require_repairer
 from motionprint.sequence import SkeletonSequence
-from motionprint.store.atomic import new_file
+from motionprint.store.atomic import new_file, refused
 from motionprint.training import Run
 from motionprint.writers import WRITERS, encode, writer_of
 
@@ -39,7 +40,7 @@ class Repaired:
     filled: npt.NDArray[np.bool_]
     """(T, J) True where a joint was filled."""
     gaps: dict[str, int]
-    """How many gaps were filled by whom: ``model``, ``spline``, ``line``; a gap is one joint's run of frames."""
+    """How many gaps were filled by whom: ``model`` or one of `FILLERS`; a gap is one joint's run of frames."""
 
 
 def repair(
@@ -78,7 +79,8 @@ def repair(
     SkeletonMismatchError
         If the recording has other joints than the run.
     DatasetError
-        If the root is recorded in no frame, or a joint is recorded in none and is to be interpolated.
+        If the root is recorded in no frame, a joint is recorded in none and is to be interpolated, or the network is to
+        fill a recording of less than one frame/s.
     """
     require_repairer(run)
     where = sequence.name or "sequence"
@@ -99,8 +101,8 @@ def repair(
         )
     if gaps in FILLERS and len(never):
         raise DatasetError(
-            f"{where}: expected {names[never[0]]} in at least one frame to draw a {gaps} through, found it missing in "
-            f"all {len(sequence)}; the network fills it (gaps auto or model)"
+            f"{where}: expected {names[never[0]]} in at least one frame for {gaps} to fill it from, found it missing "
+            f"in all {len(sequence)}; the network fills it (gaps auto or model)"
         )
     positions = np.where(gone[..., None], np.nan, sequence.positions.astype(np.float64))
     found = find_gaps(gone)
@@ -174,15 +176,24 @@ def repair_file(
         known = ", ".join(extension for each in WRITERS.values() for extension in each.EXTENSIONS)
         raise SettingsError(f"{out}: expected the extension of a format that can be written ({known}), found another")
     with new_file(out, overwrite=overwrite) as unfinished:
-        sequences = list(read_all(source, reading))
+        sequences = list(islice(read_all(source, reading), 2))  # of a folder, no more than it takes to refuse it
         if len(sequences) != 1:
-            raise ReadError(
-                f"expected one recording, found {len(sequences)}: repair takes one at a time", file=str(source)
-            )
-        done = repair(run, sequences[0], joints=joints, zeros=zeros, gaps=gaps, short=short, report=report)
+            found = "several: repair takes one person of one recording at a time" if sequences else "none"
+            raise ReadError(f"expected one recording, found {found}", file=str(source))
+        try:
+            done = repair(run, sequences[0], joints=joints, zeros=zeros, gaps=gaps, short=short, report=report)
+        except SkeletonMismatchError as error:
+            if sorted(sequences[0].skeleton.joint_names) != sorted(run.skeleton.joint_names):
+                raise
+            raise SkeletonMismatchError(
+                f"{error}; --skeleton (skeleton=) tells the bones between the points of a file"
+            ) from error
         try:
             content = encode(done.sequence, writer)
         except SettingsError as error:
             raise SettingsError(f"{out}: {error}") from error
-        unfinished.write_bytes(content)
+        try:
+            unfinished.write_bytes(content)
+        except OSError as error:
+            raise DatasetError(refused(out, error)) from error
     return done

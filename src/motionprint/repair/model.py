@@ -20,6 +20,7 @@ from motionprint.repair.gaps import find_gaps, missing
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import Skeleton
 from motionprint.training import Run
+from motionprint.training.run import SHIPPED_PREFIX
 
 __all__ = ["fill", "require_repairer", "root_path"]
 
@@ -35,6 +36,9 @@ OVERLAP = 4
 CUT = 1e-3
 """How much a window counts where it cuts a gap, against one that sees both edges of it."""
 
+SLOWEST = 1.0
+"""Frames/s of the slowest recording that a network fills: brought to its frame rate, a slower one has no end."""
+
 NEIGHBOURS = 3
 """Joints that a missing root is placed by, at most."""
 
@@ -47,7 +51,7 @@ def require_repairer(run: Run) -> Inpainting:
     SettingsError
         If the run was trained for something else: the text says how to train one.
     """
-    where = run.folder or "the run"
+    where = "the run" if run.folder is None else f"{SHIPPED_PREFIX}{run.folder.name}" if run.shipped else run.folder
     method = run.method
     if not isinstance(method, Inpainting) or not method.settings.gaps:
         found = f"{run.config['method']}, preset {run.config['preset']}"
@@ -80,11 +84,16 @@ def fill(run: Run, sequence: SkeletonSequence, report: Report | None = None) -> 
     SkeletonMismatchError
         If the recording has other joints than the run.
     DatasetError
-        If the root is recorded in no frame.
+        If the root is recorded in no frame, or the recording has less than one frame/s.
     """
     method = require_repairer(run)
     recipe, skeleton = run.recipe, run.skeleton
     skeleton.require_same(sequence.skeleton, sequence.name or "sequence")
+    if sequence.fps < SLOWEST:
+        raise DatasetError(
+            f"{sequence.name or 'sequence'}: expected at least {SLOWEST:g} frame/s for a network to fill gaps, "
+            f"found {sequence.fps:g}"
+        )
     gone = missing(sequence.positions)
     positions = np.where(gone[..., None], np.nan, sequence.positions.astype(np.float64))
     root = root_path(positions, skeleton, sequence.name)

@@ -118,10 +118,17 @@ def configure(
     if given:
         raise SettingsError(f"unknown setting {next(iter(given))!r}: expected one of {', '.join(known)}")
     chosen = recipe or parts["recipe"]
-    if getattr(parts["settings"], "gaps", False) and chosen.scaling != "set":
-        raise SettingsError(
-            f"expected scaling 'set' with gaps, found {chosen.scaling!r}: what is missing has no extent to be scaled by"
-        )
+    if getattr(parts["settings"], "gaps", False):
+        if chosen.scaling != "set":
+            raise SettingsError(
+                f"expected scaling 'set' with gaps, found {chosen.scaling!r}: what is missing has no extent to be "
+                "scaled by"
+            )
+        if chosen.max_length is not None:
+            raise SettingsError(
+                f"expected max_length none with gaps, found {chosen.max_length}: gaps are filled at one frame rate "
+                "(the preset repair)"
+            )
     config = {"method": method, "preset": preset, "seed": seed}
     config |= {part: asdict(values) for part, values in parts.items() if part != "recipe"}
     return config, chosen
