@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from motionprint.errors import DatasetError, MotionprintError, SettingsError, Sk
 from motionprint.methods import Inpainting
 from motionprint.methods.inpainting import _ways
 from motionprint.networks import across_gaps
+from motionprint.preprocessing.time import resample
 from motionprint.repair import Repaired, repair, repair_file
 from motionprint.repair.bones import keep_bones
 from motionprint.repair.model import _Grid, fill, root_path
@@ -191,12 +193,16 @@ def trained(mirrors: list[SkeletonSequence]) -> Run:
     return train_on(mirrors[:-4], config, recipe, device="cpu")
 
 
-def test_a_network_that_has_learned_beats_the_line(trained: Run, mirrors: list[SkeletonSequence]) -> None:
+@pytest.mark.parametrize("fps", [10.0, 20.0, 16.0, 50.0, 5.0])
+def test_a_network_that_has_learned_beats_the_line(trained: Run, mirrors: list[SkeletonSequence], fps: float) -> None:
+    """At its own frame rate of 10 frames/s and at others."""
+    truths = [replace(each, positions=resample(each.positions, 10, fps), fps=fps) for each in mirrors[-4:]]
+    gap = slice(round(0.5 * fps), round(1.9 * fps))
     errors = {}
     for way in ("model", "line"):
-        found = [repair(trained, _with_gaps(truth, (5, 19, ARM)), gaps=way).sequence for truth in mirrors[-4:]]
-        away = [one.positions - truth.positions for one, truth in zip(found, mirrors[-4:], strict=True)]
-        errors[way] = np.sqrt(np.mean([np.square(each[5:19, ARM]) for each in away]))
+        found = [repair(trained, _with_gaps(truth, (gap.start, gap.stop, ARM)), gaps=way).sequence for truth in truths]
+        away = [one.positions - truth.positions for one, truth in zip(found, truths, strict=True)]
+        errors[way] = np.sqrt(np.mean([np.square(each[gap, ARM]) for each in away]))
     assert errors["model"] < 0.7 * errors["line"]
 
 
@@ -527,6 +533,10 @@ def folder(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def _raise(error: OSError) -> None:
+    raise error
+
+
 WITHOUT_BONES = "; --skeleton (skeleton=) tells the bones between the points of a file"
 
 
@@ -577,7 +587,7 @@ def test_nothing_missing_is_said_and_the_file_written(
 
 
 def test_failures_are_one_line_and_leave_nothing(
-    folder: Path, takes: Path, few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, takes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = takes / "wave" / "anna_0.bvh"
 
@@ -614,5 +624,11 @@ def test_failures_are_one_line_and_leave_nothing(
     out.write_text("mine", encoding="utf-8")
     assert failed(folder, source, "--out", out) == f"{out}: exists; --overwrite replaces it"
     assert out.read_text(encoding="utf-8") == "mine"
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", lambda path, data: _raise(OSError(errno.ENOSPC, "No space left on device")))
+        assert failed(folder, source, "--out", out, "--overwrite") == (
+            f"{out}: cannot be written: No space left on device; make room"
+        )
+    assert out.read_text(encoding="utf-8") == "mine" and list(tmp_path.iterdir()) == [out]
     done = repair_file(load_run(folder), source, out, joints=["LeftHand"], overwrite=True)
     assert isinstance(done, Repaired) and out.read_text(encoding="utf-8").startswith("HIERARCHY")
