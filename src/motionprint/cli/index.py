@@ -9,7 +9,7 @@ import click
 
 from motionprint.cli.counts import say_counts, say_mapped
 from motionprint.cli.progress import progress, quiet_option
-from motionprint.cli.reading import reading_options
+from motionprint.cli.reading import print_options
 
 
 @click.command(
@@ -27,16 +27,7 @@ from motionprint.cli.reading import reading_options
     type=click.Choice(["states", "F", "both"]),
     help="The encoder's last states, the paper's print F, or both side by side.  [default: states]",
 )
-@click.option("--window", type=click.FloatRange(min=0, min_open=True), help="Seconds of a window: one print for each.")
-@click.option("--stride", type=click.FloatRange(min=0, min_open=True), help="Seconds from window to window [WINDOW].")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
-@reading_options
-@click.option(
-    "--map-rigs",
-    is_flag=True,
-    help="Bring recordings of other rigs onto the run's skeleton; motionprint:cmu-small does so unasked.",
-)
-@click.option("--allow-missing", is_flag=True, help="With it: joints that a rig does not have become missing values.")
+@print_options
 @quiet_option
 def command(
     run: Path | None,

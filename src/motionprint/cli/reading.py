@@ -1,4 +1,4 @@
-"""The options that say of motion files what they do not say themselves."""
+"""The options that say of motion files what they do not say themselves, and how prints are made of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from motionprint.cli.choices import UNITS
 
-__all__ = ["is_run", "reading_options", "reading_options_but_skeleton"]
+__all__ = ["is_run", "print_options", "reading_options", "reading_options_but_skeleton"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -52,4 +52,31 @@ def reading_options_but_skeleton(command: Command) -> Command:
     """The same without ``--skeleton``, for a command to which that word means something else."""
     for name, option in reversed(_OPTIONS.items()):
         command = command if name == "skeleton" else option(command)
+    return command
+
+
+_OF_PRINTS = (
+    click.option(
+        "--window", type=click.FloatRange(min=0, min_open=True), help="Seconds of a window: one print for each."
+    ),
+    click.option(
+        "--stride", type=click.FloatRange(min=0, min_open=True), help="Seconds from window to window [WINDOW]."
+    ),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
+    reading_options,
+    click.option(
+        "--map-rigs",
+        is_flag=True,
+        help="Bring recordings of other rigs onto the run's skeleton; motionprint:cmu-small does so unasked.",
+    ),
+    click.option(
+        "--allow-missing", is_flag=True, help="With it: joints that a rig does not have become missing values."
+    ),
+)
+
+
+def print_options(command: Command) -> Command:
+    """Adds ``--window``, ``--stride``, ``--device``, those of reading, ``--map-rigs`` and ``--allow-missing``."""
+    for option in reversed(_OF_PRINTS):
+        command = option(command)
     return command

@@ -281,7 +281,7 @@ class Recipe:
             filled = 3 * int(missing - np.count_nonzero(~recorded_joints(positions)))
             rootless = int(np.isnan(positions[:, self.skeleton.root, 0]).sum())
             root = in_time(self._root(sequence, piece, recorded))
-            front = recorded[first_complete(recorded, self._turned_by)].astype(np.float64)
+            front = recorded[first_complete(recorded, self.turned_by)].astype(np.float64)
         body = positions - root[:, None]
         path = root - root[:1]
         if incomplete:
@@ -292,7 +292,7 @@ class Recipe:
         return _InMetres(body @ rotation.T, path @ rotation.T, True, filled, rootless)
 
     @property
-    def _turned_by(self) -> tuple[int, ...]:
+    def turned_by(self) -> tuple[int, ...]:
         """The joints that say which way a body faces."""
         hips, spine = self.skeleton.hips or (), self.skeleton.spine or ()
         return {"none": (), "heading": (*hips,), "body": (*hips, *spine)}[self.alignment]

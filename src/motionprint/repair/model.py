@@ -174,11 +174,9 @@ class _Grid:
 
     def turn(self, start: int, end: int) -> Floats:
         """(3, 3) the rotation that turns a window to the front, as the recipe turns a sequence."""
-        skeleton, alignment = self.recipe.skeleton, self.recipe.alignment
-        turned_by = {"none": (), "heading": (*(skeleton.hips or ()),)}
-        joints = turned_by.get(alignment, (*(skeleton.hips or ()), *(skeleton.spine or ())))
-        at = start + first_complete(self.body[start:end], joints)
-        found = rotation_to_front(self.lines[at], skeleton, alignment)
+        recipe = self.recipe
+        at = start + first_complete(self.body[start:end], recipe.turned_by)
+        found = rotation_to_front(self.lines[at], recipe.skeleton, recipe.alignment)
         return np.eye(3) if found is None else found
 
     def read(self, window: tuple[int, int]) -> npt.NDArray[np.float32]:
