@@ -129,7 +129,7 @@ def test_the_summary_says_where_the_time_goes(dataset: MotionDataset, tmp_path: 
         REST,
     }
     assert list(by_kind)[-1] == REST
-    assert all(milliseconds > 0 for milliseconds, _ in by_kind.values())
+    assert all(milliseconds > 0 for milliseconds, _ in by_kind.values()), summary
     assert sum(share for _, share in by_kind.values()) == pytest.approx(100, abs=0.05 * len(by_kind))  # of one decimal
     phases = _table(summary, "phases")
     assert set(phases) == PHASES

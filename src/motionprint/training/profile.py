@@ -146,13 +146,13 @@ class Profiler:
         for title, table in tables:
             lines += ["", f"{title:<44} {'ms a step':>10} {'share':>7}"]
             lines += [
-                f"{name:<44} {value / steps / 1e3:>10.2f} {value / whole:>7.1%}"
+                f"{name:<44} {value / steps / 1e3:>10.3f} {value / whole:>7.1%}"
                 for name, value in sorted(table.items(), key=lambda item: (item[0] == REST, -item[1]))
             ]
         times, calls = _operators(events, on_device)
         lines += ["", f"{'operators, by their own time':<44} {'ms a step':>10} {'share':>7} {'calls a step':>13}"]
         lines += [
-            f"{name[:44]:<44} {value / steps / 1e3:>10.2f} {value / whole:>7.1%} {calls[name] / steps:>13.1f}"
+            f"{name[:44]:<44} {value / steps / 1e3:>10.3f} {value / whole:>7.1%} {calls[name] / steps:>13.1f}"
             for name, value in sorted(times.items(), key=lambda item: -item[1])[:TOP]
         ]
         return "\n".join(lines) + "\n"
