@@ -246,25 +246,29 @@ def _ablated(rows: Sequence[Row]) -> list[Row]:
 
 
 def _ablations(rows: Sequence[Row]) -> str:
-    """One change each."""
+    """One change each, a table for each data set."""
     columns = (
         ("linear on states, %", {"task": "linear", "features": "states", "labels_per_class": None}, 100, 1),
         ("linear on F, %", {"task": "linear", "features": "F", "labels_per_class": None}, 100, 1),
         ("Ward on F, %", {"task": "ward", "metric": "acc", "features": "F"}, 100, 1),
         ("error, hidden, scaled", {"task": "inpaint_hidden", "metric": "rmse_scaled"}, 1, 4),
     )
-    here = _ablated(rows)
-    here = [row for row in here if row["task"] != "inpaint_hidden" or row["condition"] in ("F", "none")]
-    changes = sorted({json.dumps(row["cell"]["changes"], sort_keys=True) for row in here}, key=lambda c: (c != "{}", c))
-    lines = []
-    for change in changes:
-        chosen = [row for row in here if json.dumps(row["cell"]["changes"], sort_keys=True) == change]
-        words = ", ".join(f"`{name}={value}`" for name, value in json.loads(change).items()) or "the paper's"
-        cells = [_text(_picked(chosen, **wanted), factor, digits) for _, wanted, factor, digits in columns]
-        if "hidden_parts" in change:
-            cells[-1] = "-"  # was judged with other hidden sets than the rest
-        lines.append([words, *cells])
-    return _lines(("", *(name for name, *_ in columns)), lines)
+    text = []
+    for name, place in PLACES.items():
+        here = [row for row in _of(_ablated(rows), place) if row["preset"] == "small"]
+        here = [row for row in here if row["task"] != "inpaint_hidden" or row["condition"] in ("F", "none")]
+        changes = {json.dumps(row["cell"]["changes"], sort_keys=True) for row in here}
+        lines = []
+        for change in sorted(changes, key=lambda each: (each != "{}", each)):
+            chosen = [row for row in here if json.dumps(row["cell"]["changes"], sort_keys=True) == change]
+            words = ", ".join(f"`{key}={value}`" for key, value in json.loads(change).items()) or "the paper's"
+            cells = [_text(_picked(chosen, **wanted), factor, digits) for _, wanted, factor, digits in columns]
+            if "hidden_parts" in change:
+                cells[-1] = "-"  # was judged with other hidden sets than the rest
+            lines.append([words, *cells])
+        if len(lines) > 1:
+            text.append(f"{name}:\n\n{_lines(('', *(head for head, *_ in columns)), lines)}")
+    return "\n\n".join(text)
 
 
 def _folds(rows: Sequence[Row]) -> str:
