@@ -91,7 +91,7 @@ def test_every_experiment_plans_the_paper_s_cells(data: Path) -> None:
     fine_tuned = [cell for cell in table2 if cell.init is not None]
     assert {cell.init.method for cell in fine_tuned if cell.init} == set(grids.STARTS)
     assert len([cell for cell in fine_tuned if cell.init and cell.init.method == "inpainting"]) == 3
-    assert {cell.init for cell in fine_tuned} <= set(table2)
+    assert {cell.init for cell in fine_tuned} <= {cell.unprobed() for cell in table2}
     table3, _ = plan("table3", data, targets=TARGETS)
     assert {cell.changes for cell in table3} == {
         (),
@@ -116,9 +116,17 @@ def test_a_key_is_of_data_settings_and_code(data: Path, tmp_path: Path, monkeypa
     assert cell_key(replace(cell), data) == key
     shutil.copytree(data / "toy", tmp_path / "renamed")
     assert cell_key(replace(cell, data="renamed"), tmp_path) == key  # where the data lie plays no part
-    others = [replace(cell, seed=1), replace(cell, changes=(("lambda_z", 0.0),)), replace(cell, labels=(1,))]
+    asked = replace(cell, labels=(1, None), samplings=5)  # what probes are asked names no training
+    assert cell_key(asked, data) == key
+    others = [replace(cell, seed=1), replace(cell, changes=(("lambda_z", 0.0),)), replace(cell, kind="baselines")]
     tuned = Cell("train", "toy", "cross-subject", method="softmax")
-    others += [tuned, replace(tuned, init=cell), replace(tuned, init=replace(cell, seed=1))]
+    assert cell_key(replace(tuned, init=asked), data) == cell_key(replace(tuned, init=cell), data)
+    others += [
+        tuned,
+        replace(tuned, labels=(1,)),
+        replace(tuned, init=cell),
+        replace(tuned, init=replace(cell, seed=1)),
+    ]
     assert len({key, *(cell_key(other, data) for other in others)}) == 1 + len(others)
     protocols = json.loads((tmp_path / "renamed" / "protocols.json").read_text())
     protocols["cross-subject"][0]["train"].pop()
@@ -150,6 +158,26 @@ def test_cells_are_done_once_and_shared_by_experiments(data: Path, tmp_path: Pat
     assert lines[0] == "name,label,predicted" and len(lines) == 1 + read_rows(trained[0] / "rows.jsonl")[0]["n_test"]
     missing = json.loads((tmp_path / "out" / "missing.json").read_text())
     assert {line["experiment"] for line in missing} <= {"table2", "figure3"}
+
+
+def test_who_asks_for_more_draws_has_probes_measured_and_nothing_trained_again(data: Path, tmp_path: Path) -> None:
+    options = {"targets": TARGETS, "methods": ["inpainting"]}
+    experiment("figure3", data, tmp_path / "whole", samplings=3, **options)  # type: ignore[arg-type]
+    first = experiment("table3", data, tmp_path / "out", samplings=1, **options)  # type: ignore[arg-type]
+    assert (first.cells, first.failed) == (4, [])
+    experiment("figure3", data, tmp_path / "out", samplings=1, **options)  # type: ignore[arg-type]
+    runs = [*(tmp_path / "out").rglob("run/model.safetensors")]
+    before = {file: file.stat().st_mtime_ns for file in runs}
+    more = experiment("figure3", data, tmp_path / "out", samplings=3, **options)  # type: ignore[arg-type]
+    assert not more.failed and more.found == 2  # with 2 labels and with all: the first of three
+    assert {file: file.stat().st_mtime_ns for file in runs} == before
+    fewer = experiment("figure3", data, tmp_path / "out", samplings=2, **options)  # type: ignore[arg-type]
+    assert fewer.found == fewer.cells
+    found, wanted = _rows(tmp_path / "out"), _rows(tmp_path / "whole")
+    assert wanted.items() <= found.items() and len(found) == len(wanted) + 3
+    for name in wanted:
+        facts = [json.loads((tmp_path / out / "cells" / name / "cell.json").read_text()) for out in ("out", "whole")]
+        assert facts[0]["labels"] == facts[1]["labels"] and facts[0]["samplings"] == facts[1]["samplings"]
 
 
 def test_results_without_their_runs_are_completed_where_a_start_is_needed(data: Path, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Cells are independent but for fine-tuning, which starts from the run of another. A cell is named by a hash of the data
 (positions, labels, what trains and what tests), of its settings and of the code that computes, so that what is done is
-not done again, and what has changed is.
+not done again, and what has changed is. How much is asked of probes is no part of the name: who asks for more of them
+has the probes measured again, and nothing trained.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +39,7 @@ __all__ = [
     "done",
     "read_cell",
     "startable",
+    "widened",
     "work",
 ]
 
@@ -94,6 +96,10 @@ class Cell:
         """All fields as plain values."""
         return {**asdict(self), "changes": dict(self.changes), "init": self.init and self.init.to_dict()}
 
+    def unprobed(self) -> Cell:
+        """The same training, whatever is asked of its prints."""
+        return replace(self, labels=(None,), samplings=1)
+
 
 @cache
 def code_version() -> str:
@@ -122,8 +128,9 @@ def cell_key(cell: Cell, data: Path) -> str:
 
     The device, and the versions of what motionprint computes with, are not in it: rows say them.
     """
+    trained = cell if cell.kind == "train" else cell.unprobed()
     facts = {
-        "cell": {**cell.to_dict(), "init": None, "data": None},
+        "cell": {**trained.to_dict(), "init": None, "data": None},
         "init": None if cell.init is None else cell_key(cell.init, data),
         "data": data_version(data / cell.data, cell.protocol, cell.fold),
         "code": code_version(),
@@ -131,9 +138,33 @@ def cell_key(cell: Cell, data: Path) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
 
 
-def done(folder: Path) -> bool:
-    """Whether a cell's folder is whole."""
-    return (folder / CELL).is_file()
+def done(cell: Cell, folder: Path) -> bool:
+    """Whether a cell's folder is whole, with all rows that are asked for.
+
+    Raises
+    ------
+    DatasetError
+        If what the folder says of itself cannot be read.
+    """
+    if not (folder / CELL).is_file():
+        return False
+    facts = read_cell(folder)
+    return cell.kind == "train" or (set(cell.labels) <= {*facts["labels"]} and cell.samplings <= facts["samplings"])
+
+
+def widened(cell: Cell, folder: Path) -> Cell:
+    """The cell with what its folder's probes were asked before, so that asking for other rows loses none.
+
+    Raises
+    ------
+    DatasetError
+        If what the folder says of itself cannot be read.
+    """
+    if cell.kind == "train" or not (folder / CELL).is_file():
+        return cell
+    facts = read_cell(folder)
+    labels = sorted({*cell.labels, *facts["labels"]}, key=lambda number: float("inf") if number is None else number)
+    return replace(cell, labels=tuple(labels), samplings=max(cell.samplings, facts["samplings"]))
 
 
 def startable(folder: Path) -> bool:
@@ -195,8 +226,10 @@ def read_cell(folder: Path) -> dict[str, Any]:
         facts = json.loads((folder / CELL).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DatasetError(f"{folder / CELL}: expected the JSON text of a cell: {error}") from error
-    if not isinstance(facts, dict) or not isinstance(facts.get("experiments"), list):
-        raise DatasetError(f"{folder / CELL}: expected the facts of a cell with its experiments")
+    if not isinstance(facts, dict) or not all(isinstance(facts.get(name), list) for name in ("experiments", "labels")):
+        raise DatasetError(f"{folder / CELL}: expected the facts of a cell with its experiments and labels")
+    if not isinstance(facts.get("samplings"), int):
+        raise DatasetError(f"{folder / CELL}: expected a number of samplings, found {facts.get('samplings')!r}")
     return facts
 
 

@@ -256,7 +256,7 @@ def _taught(
                 labels=(number,),
                 sampling=0 if number is None else sampling,
                 samplings=1,
-                init=init,
+                init=None if init is None else init.unprobed(),
             )
 
 

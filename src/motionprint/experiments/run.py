@@ -14,7 +14,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from motionprint.errors import DatasetError, MotionprintError, SettingsError
-from motionprint.experiments.cells import Cell, cell_key, describe, done, read_cell, startable, work
+from motionprint.experiments.cells import CELL, Cell, cell_key, describe, done, read_cell, startable, widened, work
 from motionprint.experiments.grids import plan
 from motionprint.fanout import ordered
 from motionprint.progress import Report
@@ -116,10 +116,11 @@ def experiment(
     outcome = Outcome(len(cells), missing=missing)
     waiting: list[_Task] = []
     keys = {cell: cell_key(cell, place) for cell in cells}
-    finished = {cell for cell, key in keys.items() if done(results / "cells" / key)}
+    finished = {cell for cell, key in keys.items() if done(cell, results / "cells" / key)}
     starts = {cell.init for cell in cells if cell.init is not None and cell not in finished}
     # results may have been copied without their runs: what is still to be started from one needs it
-    again = {cell for cell in starts & finished if not startable(results / "cells" / keys[cell])}
+    needed = {cell for cell in finished if cell.unprobed() in starts}
+    again = {cell for cell in needed if not startable(results / "cells" / keys[cell])}
     finished -= again
     for cell, key in keys.items():
         if cell in finished:
@@ -130,7 +131,9 @@ def experiment(
             task = _Task(cell, key, start, name, str(place), str(results / "cells"), device, command, threads)
             waiting.append(replace(task, again=cell in again))
     first = {task.cell.init for task in waiting} - {None}
-    stages = [[task for task in waiting if task.cell in first], [task for task in waiting if task.cell not in first]]
+    stages: list[list[_Task]] = [[], []]
+    for task in waiting:
+        stages[0 if task.cell.unprobed() in first else 1].append(task)
     count = outcome.found
     if report is not None:
         report(count, len(cells), f"{name}: {count} cells were done before")
@@ -158,10 +161,11 @@ def _do(task: _Task) -> tuple[str, str | None]:
         if cell_key(cell, data) != task.key:
             raise DatasetError("the data or the code has changed since the experiment began: run it again")
         with held(folder), threadpool_limits(task.threads):  # scikit-learn's products would take all processors
-            if task.again or not done(folder):
-                work(cell, folder, data, None if task.start is None else cells / task.start, task.device, task.command)
-            known = read_cell(folder)["experiments"] if done(folder) else []
-            describe(cell, folder, task.key, sorted({*known, task.name}), data)
+            whole = widened(cell, folder)
+            known = read_cell(folder)["experiments"] if (folder / CELL).is_file() else []
+            if task.again or not done(cell, folder):
+                work(whole, folder, data, None if task.start is None else cells / task.start, task.device, task.command)
+            describe(whole, folder, task.key, sorted({*known, task.name}), data)
     except MotionprintError as error:
         return text, str(error)
     except Exception as error:  # whatever it is, the other cells go on
@@ -175,7 +179,8 @@ def _ask_too(cell: Cell, folder: Path, key: str, name: str, data: Path) -> None:
     """Note that another experiment asks for a cell."""
     if name not in read_cell(folder)["experiments"]:
         with _alone(folder):
-            describe(cell, folder, key, sorted({*read_cell(folder)["experiments"], name}), data)
+            described = sorted({*read_cell(folder)["experiments"], name})
+            describe(widened(cell, folder), folder, key, described, data)
 
 
 def _note_missing(file: Path, name: str, missing: list[dict[str, str]]) -> None:

@@ -161,6 +161,8 @@ def _newest(cells: Sequence[Cell]) -> tuple[list[Cell], dict[str, int]]:
     older: Counter[str] = Counter()
     for cell in ordered:
         done = {name: value for name, value in cell.settings.items() if name not in _OF_NO_WORK}
+        if isinstance(done.get("init"), dict):  # what its prints were asked changes nothing that starts from it
+            done["init"] = {k: v for k, v in done["init"].items() if k not in ("labels", "samplings")}
         at = first.setdefault(json.dumps(done, sort_keys=True), len(kept)) if _code(cell) else len(kept)
         if at < len(kept) and _code(kept[at]) != _code(cell):
             kept[at] = _asked_by(kept[at], cell)
