@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from scipy.stats import t as student
+
 from motionprint.experiments.published import ACCURACIES, MHAD, SBU, TITLES, UCLA
 from motionprint.experiments.report.reading import read_results
 
@@ -24,6 +26,14 @@ PLACES = {
     "HDM05": ("hdm05", "cross-subject"),
 }
 """Columns: a data set and its protocol."""
+
+FIGURE = ("MHAD", "MHAD depth", "NW-UCLA", "MSR")
+"""The columns of Figure 3."""
+
+AMOUNTS = (2, 5, 10, 20, None)
+"""Labelled recordings a class along Figure 3."""
+
+_AMOUNTS = [f"{amount} a class" if amount else "all" for amount in AMOUNTS]
 
 FOLDS = {
     "HDM05, 10 folds of clips": ("hdm05", "kfold:10"),
@@ -79,6 +89,7 @@ def tables() -> dict[str, str]:
         "experiments with labels": _with_labels(rows),
         "experiments table 3": _table3(rows),
         "experiments few labels": _few_labels(rows),
+        "experiments gain": _gain(rows),
         "experiments folds": _folds(rows),
     }
 
@@ -212,8 +223,6 @@ def _table3(rows: Sequence[Row]) -> str:
 
 def _few_labels(rows: Sequence[Row]) -> str:
     """Figure 3 as numbers."""
-    amounts = (2, 5, 10, 20, None)
-    heads = [f"{amount} a class" if amount else "all" for amount in amounts]
     kinds: tuple[tuple[str, Callable[[Row], bool]], ...] = (
         ("S: random start", lambda r: r["task"] == "supervised" and r["method"] == "softmax"),
         ("S+P: from LongT GAN", lambda r: r["task"] == "finetune" and r["method"] == "inpainting" and _is_plain(r)),
@@ -224,16 +233,47 @@ def _few_labels(rows: Sequence[Row]) -> str:
         ("dynamic time warping, nearest", lambda r: r["task"] == "knn1" and r["method"] == "dtw"),
     )
     text = []
-    for name in ("MHAD", "MHAD depth", "NW-UCLA", "MSR"):
+    for name in FIGURE:
         here = [r for r in _of(rows, PLACES[name]) if r["preset"] in ("small", None) and r["metric"] == "accuracy"]
         lines = []
         for kind, is_kind in kinds:
             chosen = [row for row in here if is_kind(row) and not row["transductive"]]
-            cells = [_text(_picked(chosen, labels_per_class=amount)) for amount in amounts]
+            cells = [_text(_picked(chosen, labels_per_class=amount)) for amount in AMOUNTS]
             if set(cells[:-1]) != {"-"}:
                 lines.append([kind, *cells])
-        text.append(f"{name}:\n\n{_lines(('accuracy, %, `small`', *heads), lines)}")
+        text.append(f"{name}:\n\n{_lines(('accuracy, %, `small`', *_AMOUNTS), lines)}")
     return "\n\n".join(text)
+
+
+def _gain(rows: Sequence[Row]) -> str:
+    """S+P less S, draw by draw: the same labelled recordings, the same seed."""
+    lines = []
+    for preset in ("small", "paper"):
+        taught = [row for row in _picked(rows, preset=preset, metric="accuracy", transductive=False) if _is_plain(row)]
+        for name in FIGURE:
+            here = _of(taught, PLACES[name])
+            cells = []
+            for amount in AMOUNTS:
+                scratch, tuned = (
+                    {(row["seed"], row["sampling"]): row["value"] for row in _picked(here, **wanted)}
+                    for wanted in (
+                        {"task": "supervised", "method": "softmax", "labels_per_class": amount},
+                        {"task": "finetune", "method": "inpainting", "labels_per_class": amount},
+                    )
+                )
+                both = sorted(scratch.keys() & tuned.keys())
+                cells.append(_interval([100 * (tuned[each] - scratch[each]) for each in both]))
+            if set(cells) != {"-"}:
+                lines.append([f"{name}, `{preset}`", *cells])
+    return _lines(("S+P less S, points", *_AMOUNTS), lines)
+
+
+def _interval(values: Sequence[float]) -> str:
+    """Mean, 95 % interval of the mean by Student's t, and number of values."""
+    if len(values) < 2:
+        return "-"
+    half = float(student.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    return f"{mean(values):+.1f} [{mean(values) - half:+.1f}, {mean(values) + half:+.1f}] ({len(values)})"
 
 
 def _probe(row: Row, method: str, features: str | None) -> bool:
