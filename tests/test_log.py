@@ -72,6 +72,10 @@ def test_what_is_written_is_read_after_each_line(file: Path) -> None:
         ("step,a\n1,2\n2\n3,4\n", r":3: expected 2 fields, found 1"),
         ("step,a\n1,2,3\n", r":2: expected 2 fields, found 3"),
         ("step,a\n1,2\n\n", r":3: expected 2 fields, found 1"),
+        *(
+            (f"step,a\n{step},1\n", rf":2: expected a whole number under step, found '{step}'")
+            for step in ("", "x", "nan", "-1", "1.5")
+        ),
         ("step,a\n1,x\n", r":2: expected a number under a, found 'x'"),
         ('step,a\n1,"2\n3,4\n', r""":2: expected a number under a, found '"2'"""),
         ("step,a\n1," + 500 * "x" + "\n", r":2: expected a number under a, found '" + 80 * "x" + "'"),

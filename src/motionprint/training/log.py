@@ -141,9 +141,11 @@ def _whole_lines(file: Path) -> list[list[str]]:
 
 
 def _numbers(where: str, header: Sequence[str], line: Sequence[str]) -> list[float]:
-    """The numbers of one line; NaN where there is none."""
+    """The numbers of one line, its step the first; NaN where there is none."""
     if len(line) != len(header):
         raise DatasetError(f"{where}: expected {len(header)} fields, found {len(line)}")
+    if not (line[0].isascii() and line[0].isdigit()):
+        raise DatasetError(f"{where}: expected a whole number under {header[0]}, found {line[0][:80]!r}")
     numbers = []
     for name, value in zip(header, line, strict=True):
         try:
