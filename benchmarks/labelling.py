@@ -21,7 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -187,14 +187,33 @@ def _mean(rows: Sequence[Mapping[str, Any]], key: str) -> str:
     return f"{100 * np.mean(values):.1f}" if values else "-"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def asked(description: str | None, labels: str, seeds: int) -> argparse.Namespace:
+    """What the command line says; ``labels`` and ``seeds`` where it does not."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path, help="a data set folder")
     parser.add_argument("run", type=Path, help="a run folder, trained under a protocol of it")
-    parser.add_argument("--labels", default="1,2,5,10", help="labels a class, on average [%(default)s]")
-    parser.add_argument("--seeds", type=int, default=5, help="how often labels are drawn [%(default)s]")
+    parser.add_argument("--labels", default=labels, help="labels a class [%(default)s]")
+    parser.add_argument("--seeds", type=int, default=seeds, help="how often labels are drawn [%(default)s]")
     parser.add_argument("--json", type=Path, help="write the rows here too")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def gathered(
+    found: Iterable[Mapping[str, Any]], shared: Mapping[str, Any], script: str, file: Path | None
+) -> list[dict[str, Any]]:
+    """The rows, each with what all share and what made it, a dot for each meanwhile; written to a file as well."""
+    made = provenance(" ".join(["python", script, *sys.argv[1:]]))
+    rows = []
+    for row in found:
+        rows.append({**shared, **row, **made})
+        print(".", end="", file=sys.stderr, flush=True)
+    if file:
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return rows
+
+
+def main() -> None:
+    arguments = asked(__doc__, labels="1,2,5,10", seeds=5)
     dataset, run = open_dataset(arguments.dataset), load_run(arguments.run)
     split = resolve(dataset, run.config["protocol"], run.config["fold"])
     train, test = dataset.subset(split.train), dataset.subset(split.test)
@@ -214,14 +233,9 @@ def main() -> None:
         "n_train": len(train),
         "n_test": len(test),
     }
-    made = provenance(" ".join(["python", "benchmarks/labelling.py", *sys.argv[1:]]))
-    rows = []
-    for row in measure(pool, test_truth, [int(each) for each in arguments.labels.split(",")], arguments.seeds):
-        rows.append({**shared, **row, **made})
-        print(".", end="", file=sys.stderr, flush=True)
+    found = measure(pool, test_truth, [int(each) for each in arguments.labels.split(",")], arguments.seeds)
+    rows = gathered(found, shared, "benchmarks/labelling.py", arguments.json)
     print(f"\n{dataset.name}, {run.config['protocol']}, {run.steps} steps\n", *summary(rows), sep="\n")
-    if arguments.json:
-        arguments.json.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,11 +13,8 @@ seed.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -27,9 +24,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
-from labelling import Pool
+from labelling import Pool, asked, gathered
 from motionprint.evaluation import draw_labelled, encode
-from motionprint.evaluation.rows import provenance
 from motionprint.labelling import Prints, suggest
 from motionprint.labelling.classifier import learn
 from motionprint.store import open_dataset
@@ -175,13 +171,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", type=Path, help="a data set folder")
-    parser.add_argument("run", type=Path, help="a run folder, trained under a protocol of it")
-    parser.add_argument("--labels", default="1,2,5,8", help="labels a class [%(default)s]")
-    parser.add_argument("--seeds", type=int, default=3, help="how often labels are drawn [%(default)s]")
-    parser.add_argument("--json", type=Path, help="write the rows here too")
-    arguments = parser.parse_args()
+    arguments = asked(__doc__, labels="1,2,5,8", seeds=3)
     dataset, run = open_dataset(arguments.dataset), load_run(arguments.run)
     train = dataset.subset(resolve(dataset, run.config["protocol"], run.config["fold"]).train)
     _, truth = np.unique(np.array(train.labels, dtype=np.str_), return_inverse=True)
@@ -193,15 +183,10 @@ def main() -> None:
         "run_seed": run.config["seed"],
         "n_train": len(train),
     }
-    made = provenance(" ".join(["python", "benchmarks/labelling_choice.py", *sys.argv[1:]]))
     budgets = [int(each) for each in arguments.labels.split(",")]
-    rows = []
-    for row in measure(encode(run, train), truth, train.names, budgets, arguments.seeds):
-        rows.append({**shared, **row, **made})
-        print(".", end="", file=sys.stderr, flush=True)
+    found = measure(encode(run, train), truth, train.names, budgets, arguments.seeds)
+    rows = gathered(found, shared, "benchmarks/labelling_choice.py", arguments.json)
     print(f"\n{dataset.name}, {run.config['protocol']}, training recordings", *summary(rows), sep="\n")
-    if arguments.json:
-        arguments.json.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 
 from motionprint.cli import main
 from motionprint.errors import DatasetError, SettingsError, SkeletonMismatchError
+from motionprint.evaluation.probes import unit_vectors
 from motionprint.exploring import (
     SegmentSettings,
     change_points,
@@ -231,6 +232,23 @@ def test_each_segment_joins_the_most_alike_of_the_earlier_ones() -> None:
     groups = Alike(0.9)
     vectors = ([1.0, 0.0], [0.0, 2.0], [3.0, 0.1], [0.6, 0.8], [0.0, 1.0])
     assert [groups.of(np.array(each)) for each in vectors] == [0, 1, 0, 2, 1]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_groups_are_to_the_bit_those_of_all_earlier_segments_stacked_anew(share: float) -> None:
+    """The limit is one of the cosines that are compared with it: one bit less in that one would be another group."""
+    random = np.random.default_rng(3)
+    vectors = random.normal(size=(150, 37)) + 3 * random.normal(size=(6, 37))[random.integers(6, size=150)]
+    unit = [unit_vectors(each[None])[0] for each in vectors]
+    likeness = [np.stack(unit[:count]) @ unit[count] for count in range(1, len(unit))]
+    limit = float(np.quantile([each.max() for each in likeness], share, method="nearest"))
+    expected = [0]
+    for each in likeness:
+        alike = each.max() >= limit
+        expected.append(expected[int(np.argmax(each))] if alike else max(expected) + 1)
+    assert any(limit in each for each in likeness) and 1 < len(set(expected)) < len(expected)
+    groups = Alike(limit)
+    assert [groups.of(each) for each in vectors] == expected
 
 
 def test_the_table_of_segments_is_a_table_of_labels(run, takes, tmp_path: Path) -> None:

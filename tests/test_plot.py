@@ -354,6 +354,10 @@ def test_a_run_becomes_its_curves_and_a_supervised_one_its_confusion_matrix(tmp_
     train(data, tmp_path / "run", protocol="own", steps=3, changes=settings, device="cpu")
     assert plot(tmp_path / "run", tmp_path / "curves.svg") == "curves"
     assert "<!-- gradient norm -->" in (tmp_path / "curves.svg").read_text(encoding="utf-8")
+    with (tmp_path / "run" / "log.csv").open("a", encoding="utf-8") as log:
+        log.write("4,1.0")  # as training leaves it for a moment
+    assert plot(tmp_path / "run", tmp_path / "meanwhile.svg") == "curves"
+    assert (tmp_path / "meanwhile.svg").read_bytes() == (tmp_path / "curves.svg").read_bytes()
     assert plot(tmp_path / "run", tmp_path / "c.svg", dataset=tmp_path / "data") == "confusion"
     text = (tmp_path / "c.svg").read_text(encoding="utf-8")
     assert re.search(r"<!-- softmax on data, own: (0|25|50|75|100)\.0 % right -->", text)

@@ -520,14 +520,14 @@ def test_a_model_that_comes_with_motionprint_is_viewed_by_name(data: MotionDatas
         pack("motionprint:none")
 
 
-@pytest.mark.parametrize("log", [None, "", "time,loss\n1,2\n", f"step,a\n1,{140_000 * '9'}\n"])
+@pytest.mark.parametrize("log", [None, "", "time,loss\n1,2\n", "step,a\n1,x\n"])
 def test_a_log_that_is_none(log: str | None, data: MotionDataset, run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
     (tmp_path / "run" / "log.csv").unlink()
     if log is not None:
         (tmp_path / "run" / "log.csv").write_text(log)
     with pytest.raises(
-        CheckpointError, match=r"log\.csv: (cannot be read: No such file|expected (the column step|a CSV table))"
+        DatasetError, match=r"log\.csv:(2:)? (cannot be read: No such file|expected a (first column step|num))"
     ):
         pack(tmp_path / "run", data=data.folder, map="pca")
 
@@ -537,6 +537,14 @@ def test_lines_of_a_log_that_were_cut_are_left_out(tmp_path: Path) -> None:
 
     (tmp_path / "log.csv").write_text("step,epoch,seconds,a,a_gradient,v\n1,0,0,0.5,9,\n2,0,0,nan,9,0.25\n3,0,0,0.1")
     assert read_losses(tmp_path) == {"step": [1.0, 2.0], "a": [0.5, None], "v": [None, 0.25]}
+
+
+def test_a_long_log_is_shown_in_two_thousand_lines_at_most(tmp_path: Path) -> None:
+    from motionprint.viewer.trained import read_losses
+
+    for count, every in ((2000, 1), (2001, 2), (6000, 3)):
+        (tmp_path / "log.csv").write_text("step,a\n" + "".join(f"{step},0.5\n" for step in range(count)))
+        assert read_losses(tmp_path)["step"] == list(range(0, count, every))
 
 
 # ---- an index ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +16,6 @@ from motionprint.progress import Report
 from motionprint.sequence import SkeletonSequence
 from motionprint.store import MotionDataset
 from motionprint.training import Run
-from motionprint.training.log import read_csv
 from motionprint.training.validation import scores_of
 
 __all__ = ["predict", "read_predictions"]
@@ -66,9 +67,29 @@ def read_predictions(file: Path) -> list[tuple[str, str]]:
     DatasetError
         If the file does not hold them; the text begins with the file.
     """
-    header, lines = read_csv(file)
+    header, lines = _read_table(file)
     for name in ("name", "label", "predicted"):
         if header.count(name) != 1:
             raise DatasetError(f"{file}: expected the columns name, label and predicted, found {', '.join(header)}")
     label, predicted = header.index("label"), header.index("predicted")
     return [(line[label], line[predicted]) for line in lines]
+
+
+def _read_table(file: Path) -> tuple[list[str], list[list[str]]]:
+    """Header and lines of a CSV file; every line has the header's fields."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DatasetError(f"{file}: expected a file, found none") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file}: cannot be read: {error}") from error
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise DatasetError(f"{file}: expected a CSV table: {error}") from error
+    if not lines:
+        raise DatasetError(f"{file}: expected a CSV table with a header, found an empty file")
+    for number, line in enumerate(lines, start=1):
+        if len(line) != len(lines[0]):
+            raise DatasetError(f"{file}:{number}: expected {len(lines[0])} fields, found {len(line)}")
+    return lines[0], lines[1:]

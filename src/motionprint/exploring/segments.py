@@ -191,19 +191,21 @@ class Alike:
 
     def __init__(self, alike: float) -> None:
         self._alike = alike
-        self._vectors: list[Floats] = []
+        self._vectors: Floats = np.empty((0, 0))  # a row a segment, then room for more
         self._groups: list[int] = []
 
     def of(self, vector: Floats) -> int:
         """The group of a segment by its mean print (R,)."""
         vector = unit_vectors(vector[None])[0]
-        group = max(self._groups, default=-1) + 1
-        if self._vectors:
-            likeness = np.stack(self._vectors) @ vector
+        group, count = max(self._groups, default=-1) + 1, len(self._groups)
+        if count:
+            likeness = self._vectors[:count] @ vector
             nearest = int(np.argmax(likeness))
             if likeness[nearest] >= self._alike:
                 group = self._groups[nearest]
-        self._vectors.append(vector)
+        if count == len(self._vectors):  # twice the room: grown by a row each time, all would be copied each time
+            self._vectors.resize((2 * count or 1, len(vector)), refcheck=False)
+        self._vectors[count] = vector
         self._groups.append(group)
         return group
 

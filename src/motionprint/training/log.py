@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from motionprint.store.atomic import flush, replaced
 from motionprint.training.checkpoints import State, writing
 from motionprint.training.run import LOG
 
-__all__ = ["Log", "read_csv", "read_log"]
+__all__ = ["Log", "read_log"]
 
 
 class Log:
@@ -60,7 +60,7 @@ class Log:
             except ImportError as error:
                 raise SettingsError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
         header = ["step", "epoch", "seconds", *self.columns, *self.measured]
-        lines = [line for line in _whole_lines(folder / LOG, len(header)) if int(line[0]) <= step]
+        lines = list(_written_before(folder / LOG, header, step)) if (folder / LOG).exists() else []
         self.started = time.monotonic() - (float(lines[-1][2]) if lines else 0.0)
         with (
             writing(self.file),
@@ -110,52 +110,57 @@ class Log:
         return {f"log.{name}": torch.tensor(value, dtype=torch.float64) for name, value in values.items()}
 
 
-def _whole_lines(file: Path, columns: int) -> Iterator[list[str]]:
-    """The lines of a log below its header; one that was cut short by a kill or a full disk is none of them."""
-    if not file.is_file():
-        return
-    text = file.read_text(encoding="utf-8", errors="replace")
-    for line in csv.reader(text[: text.rfind("\n") + 1].splitlines()):
-        if len(line) == columns and line[0].isdecimal() and line[2].replace(".", "", 1).isdecimal():
-            yield line
-
-
 def read_log(file: Path) -> dict[str, list[float]]:
     """The columns of a log by name, ``step`` the first; NaN where a line has none.
+
+    The log of a run that is still being written may be read: a last line without an end is left out.
 
     Raises
     ------
     DatasetError
-        If it is no log; the text begins with the file.
+        If it cannot be read, or is no log; the text begins with the file.
     """
-    header, lines = read_csv(file)
+    lines = _whole_lines(file)
+    header = lines[0] if lines else []
     if header[:1] != ["step"] or len(set(header)) != len(header):
-        raise DatasetError(f"{file}: expected a first column step, and each column once, found {', '.join(header)}")
-    columns: dict[str, list[float]] = {name: [] for name in header}
-    for number, line in enumerate(lines, start=2):
-        for name, value in zip(header, line, strict=True):
-            try:
-                columns[name].append(float(value) if value else float("nan"))
-            except ValueError:
-                raise DatasetError(f"{file}:{number}: expected a number under {name}, found {value!r}") from None
-    return columns
+        raise DatasetError(
+            f"{file}: expected a first column step, and each column once, found {', '.join(header)[:80]!r}"
+        )
+    numbers = [_numbers(f"{file}:{number}", header, line) for number, line in enumerate(lines[1:], start=2)]
+    return {name: [line[column] for line in numbers] for column, name in enumerate(header)}
 
 
-def read_csv(file: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of a CSV file that training or evaluation wrote; every line has the header's fields."""
+def _whole_lines(file: Path) -> list[list[str]]:
+    """The header of a log and its lines, but not a last one that is being written or was cut short."""
     try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise DatasetError(f"{file}: expected a file, found none") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file}: cannot be read: {error}") from error
-    try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error as error:
-        raise DatasetError(f"{file}: expected a CSV table: {error}") from error
-    if not lines:
-        raise DatasetError(f"{file}: expected a CSV table with a header, found an empty file")
-    for number, line in enumerate(lines, start=1):
-        if len(line) != len(lines[0]):
-            raise DatasetError(f"{file}:{number}: expected {len(lines[0])} fields, found {len(line)}")
-    return lines[0], lines[1:]
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DatasetError(f"{file}: cannot be read: {error.strerror or error}") from error
+    # training quotes nothing: a damaged line with a quotation mark in it does not take those after it along
+    return [line.split(",") for line in text.split("\n")[:-1]]
+
+
+def _numbers(where: str, header: Sequence[str], line: Sequence[str]) -> list[float]:
+    """The numbers of one line, its step the first; NaN where there is none."""
+    if len(line) != len(header):
+        raise DatasetError(f"{where}: expected {len(header)} fields, found {len(line)}")
+    if not (line[0].isascii() and line[0].isdigit()):
+        raise DatasetError(f"{where}: expected a whole number under {header[0]}, found {line[0][:80]!r}")
+    numbers = []
+    for name, value in zip(header, line, strict=True):
+        try:
+            numbers.append(float(value) if value else float("nan"))
+        except ValueError:
+            raise DatasetError(f"{where}: expected a number under {name}, found {value[:80]!r}") from None
+    return numbers
+
+
+def _written_before(file: Path, header: Sequence[str], step: int) -> Iterator[list[str]]:
+    """The lines that a run goes on from, up to a step; what a kill or a full disk has damaged is none of them."""
+    for number, line in enumerate(_whole_lines(file)[1:], start=2):
+        try:
+            at, _, seconds, *_ = _numbers(f"{file}:{number}", header, line)
+        except DatasetError:
+            continue
+        if at <= step and math.isfinite(seconds):
+            yield line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import shlex
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from motionprint.errors import CheckpointError, DatasetError
+from motionprint.errors import DatasetError
 from motionprint.progress import Report
 from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import BODY_PARTS
@@ -91,31 +90,17 @@ def describe_run(run: Run, dataset: MotionDataset, name: str, report: Report | N
 
 
 def read_losses(folder: Path) -> dict[str, list[float | None]]:
-    """The columns of a run's log by name, without gradient norms; lines that were cut short are left out."""
+    """The columns of a run's log by name, without gradient norms; None where a line has no finite number."""
+    from motionprint.training.log import read_log
     from motionprint.training.run import LOG
 
-    try:
-        text = (folder / LOG).read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise CheckpointError(f"{folder / LOG}: cannot be read: {error.strerror or error}") from error
-    try:
-        header, *lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines())) or [[]]
-    except csv.Error as error:
-        raise CheckpointError(f"{folder / LOG}: expected a CSV table: {error}") from error
-    if header[:1] != ["step"]:
-        raise CheckpointError(f"{folder / LOG}: expected the column step first, found {','.join(header)[:80]!r}")
-    whole = [line for line in lines if len(line) == len(header) and line[0].isascii() and line[0].isdigit()]
-    whole = whole[:: -(-len(whole) // LINES) or 1]
-    shown = [n for n, name in enumerate(header) if name not in ("epoch", "seconds") and not name.endswith("_gradient")]
-    return {header[n]: [_number(line[n]) for line in whole] for n in shown}
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    log = read_log(folder / LOG)
+    every = -(-len(log["step"]) // LINES) or 1
+    return {
+        name: [value if math.isfinite(value) else None for value in values[::every]]
+        for name, values in log.items()
+        if name not in ("epoch", "seconds") and not name.endswith("_gradient")
+    }
 
 
 def _inpainted(run: Run, dataset: MotionDataset, report: Report | None) -> list[dict[str, Any]]:
