@@ -188,3 +188,5 @@ def test_the_page_on_architecture_names_every_room() -> None:
         if (path.suffix == ".py" and path.stem.startswith("__")) or path.name.startswith(("__", "py.typed")):
             continue
         assert f"`{path.name}{'/' if path.is_dir() else ''}`" in page, f"docs/architecture.md does not name {path.name}"
+    rooms = re.findall(r"^\|[\d ]+\| (`.+?`) \|", page, re.MULTILINE)
+    assert len(rooms) == len(set(rooms)), "docs/architecture.md: a row for each room"
