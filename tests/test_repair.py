@@ -153,6 +153,54 @@ def test_a_short_gap_is_not_filled_beside_a_joint_that_was_never_recorded(run: R
     np.testing.assert_allclose(done.sequence.positions[:, hand], truth.positions[:, hand], atol=1e-5)
 
 
+@pytest.mark.parametrize("fps", [30.0, 50.0])
+def test_no_network_moves_a_root_that_is_placed(run: Run, fps: float) -> None:
+    """All else is given around the root, so that in training it never is anywhere else: others say where it is."""
+    trunk = list(KINECT.body_parts[4])
+    assert KINECT.root in trunk
+    for gap in ((25, 60, [KINECT.root]), (25, 60, trunk), (0, 12, trunk), (30, 90, trunk)):
+        damaged = _with_gaps(_walk(seed=9, fps=fps), gap).positions.astype(np.float64)
+        found = fill(run, replace(_walk(fps=fps), positions=damaged.astype(np.float32)))
+        np.testing.assert_allclose(found[:, KINECT.root], root_path(damaged, KINECT), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("gap", [(40, 260), (0, 150), (150, 300)])
+def test_where_windows_see_nothing_a_body_goes_from_what_one_side_tells_to_the_other(
+    run: Run, gap: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Known answer: a network that knows where a stiff body is carried, and a hand that was never recorded.
+
+    The body is lifted in the gap, where windows tell of it, and carried on at one speed where none does.
+    """
+    frames = np.arange(300)
+    lift = 0.3 * np.interp(frames, [40, 70, 230, 260], [0, 1, 1, 0])
+    path = np.stack([0.01 * frames, lift, 0.02 * frames], axis=1)[:, None]
+    truth = replace(_walk(300), positions=(_walk(1).positions + path).astype(np.float32))
+    hand, root = KINECT.joint_names.index("hand_left"), KINECT.root
+    positions = truth.positions.astype(np.float64)
+    knows = _Grid(run.recipe, positions, positions[:, root])
+    told = np.zeros(300, bool)
+
+    def windows(_run: Run, _method: object, grid: _Grid, _report: object) -> list[object]:
+        found = []
+        for window in grid.windows():
+            told[slice(*window)] = True
+            values, start = knows.read(window), window[0]
+            path = positions[start:, root][: len(values)] - grid.root[start]  # a gap does not tell where it begins
+            values[:, -3:] = path @ knows.turn(*window).T / run.recipe.root_scale
+            found.append((window, values))
+        return found
+
+    monkeypatch.setattr("motionprint.repair.model._windows", windows)
+    found = fill(run, _with_gaps(truth, (0, 300, [hand]), (*gap, EVERY)))
+    assert told.any() and not told.all()
+    right = np.ones(300, bool) if gap == (40, 260) else told  # before and after all that is told a body rests
+    np.testing.assert_allclose(found[right], truth.positions[right], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(np.diff(found[~right], axis=0), 0, rtol=0, atol=1e-4)
+    stiff = np.repeat(_walk(1).positions - _walk(1).positions[:, [root]], 300, axis=0)
+    np.testing.assert_allclose(found - found[:, [root]], stiff, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize(("fps", "frames"), [(30.0, 400), (60.0, 300), (120.0, 500), (50.0, 260), (15.0, 90)])
 def test_any_length_and_any_frame_rate(run: Run, fps: float, frames: int) -> None:
     """Longer than the network's windows of 64 frames, and at other rates than its own 30 frames/s."""

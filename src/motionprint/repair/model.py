@@ -193,7 +193,9 @@ class _Grid:
     def corrections(self, found: Sequence[tuple[tuple[int, int], npt.NDArray[np.float32]]]) -> tuple[Floats, Floats]:
         """How far from lines what is missing lies: joints (S, J, 3) around the root, and the root (S, 3), in metres.
 
-        ``found`` has windows and what a network wrote for them (T, D).
+        ``found`` has windows and what a network wrote for them (T, D). In frames that no window tells of, since it
+        would see nothing, the distance lies on a line between those on both sides. The root as a joint is at zero, in
+        training too, and where it really is others tell: what the network writes for that joint moves nothing.
         """
         body, root = np.zeros_like(self.lines), np.zeros_like(self.root)
         weights, root_weights = np.zeros(body.shape[:2]), np.zeros(len(root))
@@ -209,8 +211,9 @@ class _Grid:
                 path = values[:, -3:].astype(np.float64) * self.recipe.root_scale @ turn
                 root[rows] += weight[:, None] * (path + self.root[start] - self.root[rows])
                 root_weights[rows] += weight
-        body /= np.where(weights > 0, weights, 1)[..., None]
-        root /= np.where(root_weights > 0, root_weights, 1)[:, None]
+        body = _on_lines(body / np.where(weights > 0, weights, np.nan)[..., None])
+        root = _on_lines((root / np.where(root_weights > 0, root_weights, np.nan)[:, None])[:, None])[:, 0]
+        body[:, self.recipe.skeleton.root] = 0
         return np.where(self.gone[..., None], body, 0), np.where(self.blank[:, None], root, 0)
 
 
