@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ import torch
 
 from motionprint.evaluation.rows import provenance
 from motionprint.evaluation.supervised import predict
+from motionprint.experiments.published import ACCURACIES, MHAD, TITLES
 from motionprint.store import MotionDataset, open_dataset
 from motionprint.store.protocols import resolve
 from motionprint.training import Run, train
@@ -61,7 +62,7 @@ TRIED: dict[str, list[Changes]] = {
     "st_lstm": _recurrent((800, 1600), (1e-2,)),
     "smij": [
         {"segments": segments, "max_length": longest, "joints": joints, "penalty": penalty, "references": 2000}
-        for longest, segments, joints, penalty in product((35, None), (16, 30), (6, 10), (0.01, 0.1))
+        for longest, segments, joints, penalty in product((35, None), (16, 30), (6, 10, 14), (0.01, 0.1))
     ],
 }
 """The settings tried of each method, its own (for smij those of the preset ``paper``) among them."""
@@ -155,6 +156,125 @@ def wanted(rows: Sequence[Row], methods: Sequence[str], seeds: Sequence[int], te
             for seed in seeds[:1] if method == "smij" else seeds:  # solved at once, from all recordings: no seed
                 if (method, changes, seed) not in done:
                     yield method, changes, seed
+
+
+# ---- tables of docs/results.md -----------------------------------------------------------------------------------
+
+
+def tables(rows: Sequence[Row]) -> dict[str, str]:
+    """The text between each pair of marks."""
+    methods = [method for method in TRIED if any(row["method"] == method for row in rows)]
+    choice = [row for row in rows if row["stage"] == "choice"]
+    stepped = [row for row in choice if "steps" in row["changes"]]
+    found = {
+        "supervised-choice": _choice(stepped, methods),
+        "supervised-choice people": _by_people(stepped, methods),
+        "supervised-choice smij": _smij([row for row in choice if row["method"] == "smij"]),
+        "supervised-choice test": _test(rows, methods),
+    }
+    return {mark: "\n".join("| " + " | ".join(line) + " |" for line in lines) for mark, lines in found.items()}
+
+
+def _called(method: str) -> str:
+    return TITLES.get(method, method)
+
+
+def _each(rows: Sequence[Row]) -> str:
+    """The mean, and what it is the mean of."""
+    values = [100 * row["accuracy"] for row in sorted(rows, key=lambda row: row["seed"])]
+    text = f"{mean(values):.1f}" if values else "-"
+    return text if len(values) < 2 else f"{text} ({', '.join(f'{value:.1f}' for value in values)})"
+
+
+def _choice(rows: Sequence[Row], methods: Sequence[str]) -> Iterator[Sequence[str]]:
+    """A line for each method, step size and end of training; a column for each number of steps."""
+    steps = sorted({row["changes"]["steps"] for row in rows})
+    yield ("", "learning rate", "ended by", *(f"{count:,} steps" for count in steps))
+    yield ["---"] * (3 + len(steps))
+    for method in methods:
+        kinds = [(each["learning_rate"], each["validation"]) for each in TRIED[method] if "steps" in each]
+        for rate, share in dict.fromkeys(kinds):
+            cells = []
+            for count in steps:
+                changes = {"steps": count, "learning_rate": rate, "validation": share}
+                cells.append(_each([row for row in rows if (row["method"], row["changes"]) == (method, changes)]))
+            yield (_called(method), f"{rate:g}", "held-out recordings" if share else "the last step", *cells)
+
+
+def ended_by_people(course: Sequence[tuple[int, Mapping[str, float]]]) -> float:
+    """The accuracy on each person at the step that is best by the others (the first of equals), averaged."""
+    people = [who for who in course[0][1] if who != "all"]
+    found = []
+    for judged in people:
+        _, best = max(course, key=lambda at: (mean(at[1][who] for who in people if who != judged), -at[0]))
+        found.append(best[judged])
+    return mean(found)
+
+
+def _by_people(rows: Sequence[Row], methods: Sequence[str]) -> Iterator[Sequence[str]]:
+    """A line for each method: runs to the last step beside what ending them by one person gives on the other."""
+    yield ("", "steps", "runs", "at the last step", "ended by the other person", "best step by both, peeking")
+    yield ["---"] * 6
+    for method in methods:
+        like = [row for row in rows if row["method"] == method and row["course"]]
+        for count in sorted({row["changes"]["steps"] for row in like}):
+            courses = [row["course"] for row in like if row["changes"]["steps"] == count]
+            last = mean(course[-1][1]["all"] for course in courses)
+            best = mean(max(right["all"] for _, right in course) for course in courses)
+            ended = mean(ended_by_people(course) for course in courses)
+            values = (f"{100 * value:.1f}" for value in (last, ended, best))
+            yield (_called(method), f"{count:,}", str(len(courses)), *values)
+
+
+def _smij(rows: Sequence[Row]) -> Iterator[Sequence[str]]:
+    """A line for each length, number of segments and number of joints; a column for each penalty."""
+    penalties = sorted({row["changes"]["penalty"] for row in rows})
+    yield ("frames", "segments", "joints", *(f"C = {penalty:g}" for penalty in penalties))
+    yield ["---"] * (3 + len(penalties))
+    kinds = dict.fromkeys((each["max_length"], each["segments"], each["joints"]) for each in TRIED["smij"])
+    for longest, segments, joints in kinds:
+        names = {"max_length": longest, "segments": segments, "joints": joints}
+        cells = [
+            _each([row for row in rows if {**row["changes"], **names, "penalty": penalty} == row["changes"]])
+            for penalty in penalties
+        ]
+        yield ("all" if longest is None else f"at most {longest}", str(segments), str(joints), *cells)
+
+
+def _test(rows: Sequence[Row], methods: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Of each method its own setting and the chosen one, on the test recordings."""
+    yield ("", "setting", "", "accuracy, %", "seeds", "published")
+    yield ["---"] * 6
+    for method in methods:
+        best, own = chosen(rows, method), OWN[method]
+        for changes in (own, *([best] if best != own else [])):
+            tested = [row for row in rows if row["stage"] == "test" and row["method"] == method]
+            values = [100 * row["accuracy"] for row in tested if row["changes"] == changes]
+            if not values:
+                continue
+            spread = f" ± {stdev(values):.1f}" if len(values) > 1 else ""
+            what = " and ".join(name for name, like in (("as so far", own), ("chosen", best)) if changes == like)
+            published = ACCURACIES.get(("S", method), {}).get(MHAD)
+            yield (
+                _called(method),
+                _written(changes),
+                what,
+                f"{mean(values):.1f}{spread}",
+                ", ".join(f"{value:.1f}" for value in values),
+                "" if published is None else f"{published.value:.2f}",
+            )
+
+
+def _written(changes: Row) -> str:
+    """A setting in words."""
+    if "steps" in changes:
+        end = "held-out recordings" if changes["validation"] else "the last step"
+        return f"{changes['steps']:,} steps of {changes['learning_rate']:g}, ended by {end}"
+    longest = "all frames" if changes["max_length"] is None else f"at most {changes['max_length']} frames"
+    return f"{longest}, {changes['segments']} segments, {changes['joints']} joints, C = {changes['penalty']:g}"
+
+
+# ---- both --------------------------------------------------------------------------------------------------------
 
 
 def main() -> None:
