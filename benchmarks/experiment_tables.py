@@ -10,10 +10,12 @@ from typing import Any
 
 from scipy.stats import t as student
 
+from motionprint.evaluation.rows import read_rows
 from motionprint.experiments.published import ACCURACIES, MHAD, SBU, TITLES, UCLA
 from motionprint.experiments.report.reading import read_results
 
-CELLS = Path(__file__).resolve().parents[1] / "results" / "experiments"
+LONGER = Path(__file__).resolve().parents[1] / "results"
+CELLS = LONGER / "experiments"
 
 Row = Mapping[str, Any]
 
@@ -90,6 +92,7 @@ def tables() -> dict[str, str]:
         "experiments table 3": _table3(rows),
         "experiments few labels": _few_labels(rows),
         "experiments gain": _gain(rows),
+        "experiments longer": _longer(rows),
         "experiments folds": _folds(rows),
     }
 
@@ -266,6 +269,21 @@ def _gain(rows: Sequence[Row]) -> str:
             if set(cells) != {"-"}:
                 lines.append([f"{name}, `{preset}`", *cells])
     return _lines(("S+P less S, points", *_AMOUNTS), lines)
+
+
+def _longer(rows: Sequence[Row]) -> str:
+    """SBU's folds, trained as chosen on Berkeley MHAD's people who train, beside the methods' own settings."""
+    lines = []
+    for method in ("hbrnn", "deep_lstm", "co_lstm"):
+        own = _picked(rows, dataset="sbu", task="supervised", method=method, preset="small")
+        longer = [row for file in sorted(LONGER.glob(f"sbu-{method}-longer-f*.jsonl")) for row in read_rows(file)]
+        changes = {json.dumps(row["changes"], sort_keys=True) for row in longer}
+        assert len(changes) == 1, changes
+        steps = longer[0]["changes"]["steps"]
+        each = ", ".join(f"{100 * row['value']:.1f}" for row in sorted(longer, key=lambda row: row["fold"]))
+        beside = _published("S", method, SBU)
+        lines.append([_title(method), _text(own), f"{steps:,}, the last", _text(longer), each, beside])
+    return _lines(("", "own settings, %", "steps", "longer, %", "fold by fold", "published"), lines)
 
 
 def _interval(values: Sequence[float]) -> str:

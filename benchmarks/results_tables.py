@@ -16,6 +16,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import experiment_tables
+import supervised_choice
 from motionprint.evaluation.rows import read_rows
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -139,6 +140,10 @@ def figures(page: Path) -> dict[str, str]:
         table = json.loads(file.read_text(encoding="utf-8"))
         found[file.stem] = _FIGURES[file.stem](table)
     return found
+
+
+def _supervised() -> dict[str, str]:
+    return supervised_choice.tables(supervised_choice.read(supervised_choice.FIGURES))
 
 
 def _lines(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -402,7 +407,7 @@ def main() -> None:
         for row in read_rows(file)
     ]
     for page, found in (
-        (RESULTS, {**tables(rows), **figures(RESULTS), **experiment_tables.tables()}),
+        (RESULTS, {**tables(rows), **figures(RESULTS), **_supervised(), **experiment_tables.tables()}),
         (PERFORMANCE, figures(PERFORMANCE)),
         (FORMATS, figures(FORMATS)),
     ):
