@@ -307,7 +307,13 @@ def main() -> None:
         protocol = f"subjects:{','.join(who for who in people if who not in judging)}"
     made = provenance(" ".join(["python", "benchmarks/supervised_choice.py", *sys.argv[1:]]))
     seeds = arguments.seeds or ([0, 1, 2] if arguments.test else [0, 1])
-    for method, changes, seed in wanted(read(arguments.json), methods, seeds, arguments.test):
+    earlier = read(arguments.json)
+    choices = {row["protocol"] for row in earlier if row["stage"] == "choice"} - (
+        {protocol} if not arguments.test else set()
+    )
+    if any(row["dataset"] != dataset.name for row in earlier) or (choices and not arguments.test):
+        parser.error(f"--json: expected a file of this choice alone, found rows of another in {arguments.json}")
+    for method, changes, seed in wanted(earlier, methods, seeds, arguments.test):
         if arguments.steps and changes.get("steps") not in arguments.steps:
             continue
         row = measure(source, protocol, method, changes, seed, arguments.device)

@@ -180,6 +180,25 @@ def test_who_asks_for_more_draws_has_probes_measured_and_nothing_trained_again(d
         assert facts[0]["labels"] == facts[1]["labels"] and facts[0]["samplings"] == facts[1]["samplings"]
 
 
+def test_a_cell_that_another_experiment_is_adding_to_is_named_and_the_others_go_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from motionprint.experiments import run
+    from motionprint.store.atomic import held
+
+    experiment("table3", data, tmp_path / "out", targets=TARGETS)
+    monkeypatch.setattr(grids, "CLAIMS", ({}, {"lambda_z": 0.0}))
+    monkeypatch.setattr(run, "ATTEMPTS", 2)
+    folder = tmp_path / "out" / "cells" / cell_key(Cell("pretrain", "toy", "cross-subject"), data)
+    with held(folder):
+        outcome = experiment("ablations", data, tmp_path / "out", targets=TARGETS)
+    assert (outcome.cells, outcome.found, len(outcome.failed)) == (2, 1, 1)
+    assert "another process" in outcome.failed[0] and outcome.failed[0].startswith("toy cross-subject 0, inpainting (")
+    again = experiment("ablations", data, tmp_path / "out", targets=TARGETS)
+    assert (again.found, again.failed) == (2, [])
+    assert json.loads((folder / "cell.json").read_text())["experiments"] == ["ablations", "table3"]
+
+
 def test_results_without_their_runs_are_completed_where_a_start_is_needed(data: Path, tmp_path: Path) -> None:
     options = {"targets": TARGETS, "methods": ["inpainting"], "samplings": 1}
     experiment("table3", data, tmp_path / "out", targets=TARGETS)

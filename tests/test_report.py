@@ -652,6 +652,15 @@ def test_several_folders_make_one_report_and_a_cell_of_both_counts_once(
         read_results([])
 
 
+def test_of_copies_of_a_cell_the_one_that_was_asked_more_counts(tmp_path: Path) -> None:
+    few, many = [row()], [row(), row(labels_per_class=2), row(labels_per_class=2, sampling=1)]
+    write_cell(tmp_path / "a", "same", few, ("table1",), seed=0)
+    write_cell(tmp_path / "b", "same", many, ("figure3",), seed=0)
+    for order in (("a", "b"), ("b", "a")):
+        (cell,) = read_results([tmp_path / name for name in order]).cells
+        assert len(cell.rows) == 3 and cell.experiments == ("figure3", "table1")
+
+
 def test_umap_is_drawn_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class First:
         """The first two numbers of a print, in UMAP's place."""

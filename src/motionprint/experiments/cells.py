@@ -3,7 +3,7 @@
 Cells are independent but for fine-tuning, which starts from the run of another. A cell is named by a hash of the data
 (positions, labels, what trains and what tests), of its settings and of the code that computes, so that what is done is
 not done again, and what has changed is. How much is asked of probes is no part of the name: who asks for more of them
-has the probes measured again, and nothing trained.
+has the probes measured again, and nothing trained but what has lost its run (results may be copied without runs).
 """
 
 from __future__ import annotations

@@ -124,8 +124,11 @@ def experiment(
     finished -= again
     for cell, key in keys.items():
         if cell in finished:
-            _ask_too(cell, results / "cells" / key, key, name, place)
             outcome.found += 1
+            try:
+                _ask_too(cell, results / "cells" / key, key, name, place)
+            except DatasetError as error:  # another experiment is adding to it
+                outcome.failed.append(f"{_words(cell)}: {error}")
         else:
             start = None if cell.init is None else cell_key(cell.init, place)
             task = _Task(cell, key, start, name, str(place), str(results / "cells"), device, command, threads)
@@ -151,9 +154,7 @@ def _do(task: _Task) -> tuple[str, str | None]:
     """Work on a cell; what it was, and what went wrong."""
     cells, data = Path(task.cells), Path(task.data)
     folder = cells / task.key
-    cell = task.cell
-    text = f"{cell.data} {cell.protocol} {cell.fold}, {cell.method}{' from ' + cell.init.method if cell.init else ''}"
-    text += f" ({cell.kind}, seed {cell.seed})"
+    cell, text = task.cell, _words(task.cell)
     before = torch.get_num_threads()
     if task.threads is not None:
         torch.set_num_threads(task.threads)
@@ -173,6 +174,12 @@ def _do(task: _Task) -> tuple[str, str | None]:
     finally:
         torch.set_num_threads(before)
     return text, None
+
+
+def _words(cell: Cell) -> str:
+    """A cell as messages name it."""
+    start = "" if cell.init is None else f" from {cell.init.method}"
+    return f"{cell.data} {cell.protocol} {cell.fold}, {cell.method}{start} ({cell.kind}, seed {cell.seed})"
 
 
 def _ask_too(cell: Cell, folder: Path, key: str, name: str, data: Path) -> None:

@@ -129,14 +129,15 @@ def _place(place: Path) -> Results:
 
 
 def _once(cells: Iterable[Cell]) -> list[Cell]:
-    """Cells of which each key is there once: a copy adds no more than the experiments that it names."""
+    """Cells of which each key is there once: of copies the one with most rows, and the experiments that all name."""
     found: list[Cell] = []
     at: dict[str, int] = {}
     for cell in cells:
         if cell.kind == "rows":  # its key is a file's name, which says nothing
             found.append(cell)
         elif cell.key in at:
-            found[at[cell.key]] = _asked_by(found[at[cell.key]], cell)
+            fewer, more = sorted((cell, found[at[cell.key]]), key=lambda each: len(each.rows))
+            found[at[cell.key]] = _asked_by(more, fewer)
         else:
             at[cell.key] = len(found)
             found.append(cell)
