@@ -14,8 +14,8 @@ from motionprint.evaluation.rows import read_rows
 from motionprint.experiments.published import ACCURACIES, MHAD, SBU, TITLES, UCLA
 from motionprint.experiments.report.reading import read_results
 
-LONGER = Path(__file__).resolve().parents[1] / "results"
-CELLS = LONGER / "experiments"
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+CELLS = RESULTS / "experiments"
 
 Row = Mapping[str, Any]
 
@@ -276,7 +276,7 @@ def _longer(rows: Sequence[Row]) -> str:
     lines = []
     for method in ("hbrnn", "deep_lstm", "co_lstm"):
         own = _picked(rows, dataset="sbu", task="supervised", method=method, preset="small")
-        longer = [row for file in sorted(LONGER.glob(f"sbu-{method}-longer-f*.jsonl")) for row in read_rows(file)]
+        longer = [row for file in sorted(RESULTS.glob(f"sbu-{method}-longer-f*.jsonl")) for row in read_rows(file)]
         changes = {json.dumps(row["changes"], sort_keys=True) for row in longer}
         assert len(changes) == 1, changes
         steps = longer[0]["changes"]["steps"]

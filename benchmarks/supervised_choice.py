@@ -308,16 +308,17 @@ def main() -> None:
     made = provenance(" ".join(["python", "benchmarks/supervised_choice.py", *sys.argv[1:]]))
     seeds = arguments.seeds or ([0, 1, 2] if arguments.test else [0, 1])
     earlier = read(arguments.json)
-    choices = {row["protocol"] for row in earlier if row["stage"] == "choice"} - (
-        {protocol} if not arguments.test else set()
+    stage = "test" if arguments.test else "choice"
+    others = (
+        row["dataset"] != dataset.name or (row["stage"] == stage and row["protocol"] != protocol) for row in earlier
     )
-    if any(row["dataset"] != dataset.name for row in earlier) or (choices and not arguments.test):
+    if any(others):
         parser.error(f"--json: expected a file of this choice alone, found rows of another in {arguments.json}")
     for method, changes, seed in wanted(earlier, methods, seeds, arguments.test):
         if arguments.steps and changes.get("steps") not in arguments.steps:
             continue
         row = measure(source, protocol, method, changes, seed, arguments.device)
-        line = {"stage": "test" if arguments.test else "choice", "dataset": dataset.name, **row, **made}
+        line = {"stage": stage, "dataset": dataset.name, **row, **made}
         with arguments.json.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         print(f"{method} {changes} seed {seed}: {100 * row['accuracy']:.1f} % in {row['seconds']} s", flush=True)

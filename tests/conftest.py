@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -25,6 +28,25 @@ def shared_datasets() -> Path:
             f"real recordings are not here: expected ../{folder.parent.name}/{folder.name} beside the repository"
         )
     return folder
+
+
+def _benchmark(name: str) -> ModuleType:
+    """A benchmark as a module, which finds its neighbours as it does when it is run."""
+    folder = REPOSITORY / "benchmarks"
+    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", folder / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def benchmark_module() -> Callable[[str], ModuleType]:
+    """Loads a script of benchmarks/ by its name."""
+    return _benchmark
 
 
 _BODY = (

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "archive.py"
-
 
 @pytest.fixture(scope="module")
-def archive() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmarks_archive", FILE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def archive(benchmark_module: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_module("archive")
 
 
 def test_labels_that_were_given_do_not_count(archive: ModuleType, tmp_path: Path) -> None:

@@ -3,10 +3,9 @@ measure is right."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -26,21 +25,9 @@ from motionprint.training.loop import gradients
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-def _script(name: str) -> ModuleType:
-    """A benchmark as a module, which finds its neighbours as it does when it is run."""
-    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", FOLDER / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
-def training() -> ModuleType:
-    return _script("training")
+def training(benchmark_module: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_module("training")
 
 
 def test_what_is_counted_is_what_the_products_compute(training: ModuleType) -> None:
@@ -77,8 +64,8 @@ def test_its_networks_are_those_of_the_method(training: ModuleType) -> None:
 # ---- missing.py, noise.py ----------------------------------------------------------------------------------------
 
 
-def test_a_share_of_a_recording_is_missing_as_it_is_said() -> None:
-    missing = _script("missing")
+def test_a_share_of_a_recording_is_missing_as_it_is_said(benchmark_module: Callable[[str], ModuleType]) -> None:
+    missing = benchmark_module("missing")
     skeleton = SKELETONS["kinect20"]
     positions = np.random.default_rng(0).normal(size=(400, 20, 3)).astype(np.float32)
     whole = SkeletonSequence(positions, 30.0, skeleton)
@@ -101,8 +88,8 @@ def test_a_share_of_a_recording_is_missing_as_it_is_said() -> None:
     assert lost["frames"].all(axis=1).sum() == lost["frames"].any(axis=1).sum() == 120
 
 
-def test_the_rank_of_ones_own_print_has_its_known_answer() -> None:
-    ranks = _script("ranks")
+def test_the_rank_of_ones_own_print_has_its_known_answer(benchmark_module: Callable[[str], ModuleType]) -> None:
+    ranks = benchmark_module("ranks")
     gallery = np.array([[1.0, 0], [0, 1], [1, 1], [2, 2]])
     queries = np.array([[3.0, 0.1], [1, 0.2], [1, 1], [-1, -1]])
     # 1 of 4; the other end; tied with a print of the same direction, which counts as before it; behind all, tied again
@@ -110,9 +97,9 @@ def test_the_rank_of_ones_own_print_has_its_known_answer() -> None:
     assert ranks.own_ranks(gallery[:2], gallery[:2]).tolist() == [1, 1]
 
 
-def test_both_measure_a_run(tmp_path: Path) -> None:
+def test_both_measure_a_run(benchmark_module: Callable[[str], ModuleType], tmp_path: Path) -> None:
     """The untouched twin of a recording is nearest to it; so it is where nothing is missing."""
-    missing, noise = _script("missing"), _script("noise")
+    missing, noise = benchmark_module("missing"), benchmark_module("noise")
     random = np.random.default_rng(0)
     made = []
     for number in range(24):
@@ -149,8 +136,10 @@ def test_both_measure_a_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "file"), [("missing", "missing-mhad"), ("missing", "missing-nw_ucla"), ("noise", "noise")]
 )
-def test_the_page_on_missing_values_says_what_was_measured(script: str, file: str) -> None:
-    module = _script(script)
+def test_the_page_on_missing_values_says_what_was_measured(
+    benchmark_module: Callable[[str], ModuleType], script: str, file: str
+) -> None:
+    module = benchmark_module(script)
     page = (FOLDER.parent / "docs" / "missing.md").read_text(encoding="utf-8").splitlines()
     rows = [
         json.loads(line) for line in (FOLDER / "figures" / f"{file}.jsonl").read_text(encoding="utf-8").splitlines()
@@ -165,9 +154,11 @@ def test_the_page_on_missing_values_says_what_was_measured(script: str, file: st
 # ---- alignments.py -----------------------------------------------------------------------------------------------
 
 
-def test_cells_that_the_file_has_are_not_measured_again(tmp_path: Path) -> None:
+def test_cells_that_the_file_has_are_not_measured_again(
+    benchmark_module: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
     """Two protocols, alignments, scalings and kinds of prints on a tiny data set; cut short, then gone on with."""
-    alignments, tables = _script("alignments"), _script("results_tables")
+    alignments, tables = benchmark_module("alignments"), benchmark_module("results_tables")
     random = np.random.default_rng(0)
     made, rest = [], random.normal(0, 0.3, (20, 3))
     for number in range(24):
@@ -200,8 +191,8 @@ def test_cells_that_the_file_has_are_not_measured_again(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def segmenting() -> ModuleType:
-    return _script("segmenting")
+def segmenting(benchmark_module: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_module("segmenting")
 
 
 def test_found_cuts_are_matched_to_true_ones_at_most_once(segmenting: ModuleType) -> None:
@@ -239,8 +230,8 @@ def test_segments_cut_where_they_truly_are_get_the_groups_of_their_classes(segme
     assert segmenting.rand_index([given], 0.9) == 1.0
 
 
-def test_criteria_count_far_heaps() -> None:
-    script = _script("clustering_k")
+def test_criteria_count_far_heaps(benchmark_module: Callable[[str], ModuleType]) -> None:
+    script = benchmark_module("clustering_k")
     random = np.random.default_rng(0)
     prints = np.repeat(20 * np.eye(6), 20, axis=0) + random.normal(size=(120, 6))
     labels = np.repeat(list("abcdef"), 20)
@@ -250,8 +241,10 @@ def test_criteria_count_far_heaps() -> None:
     assert rand["knee"] == rand["classes"] == 1.0
 
 
-def test_search_compares_by_three_distances_and_counts_what_is_found() -> None:
-    search = _script("search")
+def test_search_compares_by_three_distances_and_counts_what_is_found(
+    benchmark_module: Callable[[str], ModuleType],
+) -> None:
+    search = benchmark_module("search")
     prints = np.array([[3.0, 5.0], [1.0, 5.0]])
     scaler = search.Scaler.fit(prints)
     assert search.compared("plain", scaler, prints[:1]) == pytest.approx(prints[:1] / 34**0.5)

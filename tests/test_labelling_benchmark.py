@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
-def labelling() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmarks_labelling", FOLDER / "labelling.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def labelling(benchmark_module: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_module("labelling")
 
 
 def test_the_calibration_error_is_the_gap_between_confidence_and_accuracy(labelling: ModuleType) -> None:

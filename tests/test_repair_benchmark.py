@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -20,13 +20,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def repair() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmarks_repair", FOLDER / "repair.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def repair(benchmark_module: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_module("repair")
 
 
 def swinging(frames: int, seed: int) -> SkeletonSequence:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -16,17 +16,10 @@ from motionprint.sequence import SkeletonSequence
 from motionprint.skeleton import SKELETONS
 from motionprint.store import write_dataset
 
-FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
-def choice() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmarks_supervised_choice", FOLDER / "supervised_choice.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def choice(benchmark_module: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_module("supervised_choice")
 
 
 def written(folder: Path, test_is_recorded: bool = True) -> list[str]:
@@ -140,6 +133,17 @@ def test_people_who_do_not_train_are_refused(
     with pytest.raises(SystemExit):
         run(choice, monkeypatch, tmp_path / "data", tmp_path / "rows.jsonl", "--methods", "hmm")
     assert "--methods: expected some of mlp; found hmm" in capsys.readouterr().err
+    (row,) = choice.read(choice.FIGURES)[:1]
+    out = tmp_path / "others.jsonl"
+    for changed in ({}, {"dataset": "toy", "protocol": "subjects:p0,p2"}):  # another data set, and other people
+        out.write_text(json.dumps({**row, **changed}) + "\n", encoding="utf-8")
+        before = out.read_bytes()
+        with pytest.raises(SystemExit):
+            run(choice, monkeypatch, tmp_path / "data", out)
+        assert (
+            f"--json: expected a file of this choice alone, found rows of another in {out}" in capsys.readouterr().err
+        )
+        assert out.read_bytes() == before
 
 
 def test_rows_carry_their_provenance(choice: ModuleType) -> None:
